@@ -1,0 +1,4 @@
+//! tracewell
+pub mod metrics;
+pub mod model;
+pub mod store;

@@ -1,0 +1,165 @@
+//! Floor 0: what tracewell counts of itself, and nothing else: `/metrics` shows it, in OpenMetrics text.
+//!
+//! Every span that comes is counted once as received and then once as stored or rejected, or its request is counted
+//! as refused (the sender will come again). Names follow OpenMetrics: the unit at the end, `_total` on counters.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the commit time's buckets, in seconds.
+const COMMIT_SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+/// How a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP with a protobuf body.
+    HttpProtobuf,
+    /// OTLP/HTTP with a JSON body.
+    HttpJson,
+}
+
+impl Protocol {
+    /// The name that OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` gives it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProtocolLabel {
+    protocol: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// All counters of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    spans_received: Family<ProtocolLabel, Counter>,
+    spans_rejected: Family<ReasonLabel, Counter>,
+    requests_refused: Family<ReasonLabel, Counter>,
+    spans_stored: Counter,
+    values_repaired: Counter,
+    commit_time: Histogram,
+    queue_requests: Gauge,
+    queue_bytes: Gauge,
+    database_up: Gauge,
+    store_failures: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All counters at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("tracewell"),
+            spans_received: Family::default(),
+            spans_rejected: Family::default(),
+            requests_refused: Family::default(),
+            spans_stored: Counter::default(),
+            values_repaired: Counter::default(),
+            commit_time: Histogram::new(COMMIT_SECONDS),
+            queue_requests: Gauge::default(),
+            queue_bytes: Gauge::default(),
+            database_up: Gauge::default(),
+            store_failures: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("spans_received", "Spans in requests that could be decoded", self.spans_received.clone());
+        registry.register("spans_stored", "Spans in committed requests", self.spans_stored.clone());
+        registry.register("spans_rejected", "Spans that can not be stored, by reason", self.spans_rejected.clone());
+        registry.register(
+            "requests_refused",
+            "Requests answered with an error, by reason",
+            self.requests_refused.clone(),
+        );
+        registry.register(
+            "values_repaired",
+            "Texts stored with U+FFFD for invalid UTF-8",
+            self.values_repaired.clone(),
+        );
+        let help = "Time from the begin of a write to its commit";
+        registry.register_with_unit("commit", help, Unit::Seconds, self.commit_time.clone());
+        registry.register("queue_requests", "Requests received and not yet answered", self.queue_requests.clone());
+        let help = "Size of the requests received and not yet answered";
+        registry.register_with_unit("queue", help, Unit::Bytes, self.queue_bytes.clone());
+        registry.register("database_up", "1 while the database answers", self.database_up.clone());
+        registry.register("store_failures", "Statements that failed unforeseen", self.store_failures.clone());
+    }
+
+    /// A request was decoded: so many spans came in it, and so many of its texts were repaired.
+    pub fn received(&self, protocol: Protocol, spans: u64, repaired: u64) {
+        self.spans_received.get_or_create(&ProtocolLabel { protocol: protocol.name() }).inc_by(spans);
+        self.values_repaired.inc_by(repaired);
+    }
+
+    /// So many spans of a request can not be stored.
+    pub fn rejected(&self, reason: &'static str, spans: u64) {
+        self.spans_rejected.get_or_create(&ReasonLabel { reason }).inc_by(spans);
+    }
+
+    /// A request was answered with an error.
+    pub fn refused(&self, reason: &'static str) {
+        self.requests_refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A write of so many spans was committed.
+    pub fn committed(&self, spans: u64, took: Duration) {
+        self.spans_stored.inc_by(spans);
+        self.commit_time.observe(took.as_secs_f64());
+    }
+
+    /// What waits now.
+    pub fn queue(&self, requests: usize, bytes: usize) {
+        self.queue_requests.set(i64::try_from(requests).unwrap_or(i64::MAX));
+        self.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the database answered when last asked.
+    pub fn database(&self, up: bool) {
+        self.database_up.set(i64::from(up));
+    }
+
+    /// A statement failed unforeseen.
+    pub fn store_failed(&self) {
+        self.store_failures.inc();
+    }
+
+    /// OpenMetrics text, `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,116 @@
+//! Spans in a list: the store that is too simple to be wrong, and the oracle for the other two. Nothing survives the
+//! process, so promise 1 holds only as long as it lives.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+
+use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    /// Every span ever written, in the order of arrival, copies too.
+    spans: Mutex<Vec<Span>>,
+}
+
+impl MemoryStore {
+    /// The spans that had arrived by `as_of` and pass `filter`: by ascending key, copies removed.
+    fn sorted(&self, as_of: Option<Watermark>, filter: impl Fn(&Span) -> bool) -> Vec<(SpanKey, Span)> {
+        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrived = as_of.and_then(|watermark| usize::try_from(watermark.0).ok()).unwrap_or(spans.len());
+        let mut sorted: Vec<_> =
+            spans.iter().take(arrived).filter(|span| filter(span)).map(|span| (span.key(), span.clone())).collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        sorted.dedup_by_key(|(key, _)| *key);
+        sorted
+    }
+
+    fn scan(&self, scan: &Scan) -> Vec<(SpanKey, Span)> {
+        let mut found = self.sorted(scan.as_of, |span| scan.search.matches(span));
+        found.retain(|(key, _)| scan.before.is_none_or(|before| *key < before));
+        found.reverse();
+        found.truncate(scan.limit);
+        found
+    }
+}
+
+fn stream_of(spans: Vec<(SpanKey, Span)>) -> SpanStream {
+    stream::iter(spans.into_iter().map(|(_, span)| Ok(span))).boxed()
+}
+
+#[async_trait]
+impl SpanStore for MemoryStore {
+    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        spans.extend(batches.iter().flat_map(|batch| batch.spans.iter().cloned()));
+        Ok(())
+    }
+
+    fn trace(&self, trace_id: TraceId) -> SpanStream {
+        stream_of(self.sorted(None, |span| span.trace_id == trace_id))
+    }
+
+    fn scan_spans(&self, scan: Scan) -> SpanStream {
+        stream_of(self.scan(&scan))
+    }
+
+    async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        Ok(self.scan(&scan).into_iter().map(|(key, _)| key).collect())
+    }
+
+    async fn summaries(
+        &self,
+        trace_ids: &[TraceId],
+        as_of: Option<Watermark>,
+    ) -> Result<Vec<TraceSummary>, StoreError> {
+        let ids: BTreeSet<_> = trace_ids.iter().collect();
+        let summary = |id: &TraceId| {
+            let mut fold = TraceFold::default();
+            for (key, span) in &self.sorted(as_of, |span| span.trace_id == *id) {
+                fold.add(SpanFacts {
+                    key: *key,
+                    end: span.end,
+                    is_root: span.parent_span_id.is_none(),
+                    is_error: span.is_error(),
+                    service: span.resource.service(),
+                    name: &span.name,
+                });
+            }
+            fold.finish()
+        };
+        Ok(ids.into_iter().filter_map(summary).collect())
+    }
+
+    async fn watermark(&self) -> Result<Watermark, StoreError> {
+        let arrived = self.spans.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Ok(Watermark(i64::try_from(arrived).unwrap_or(i64::MAX)))
+    }
+
+    async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        let spans = self.sorted(None, |span| after.is_none_or(|after| span.resource.service() > after));
+        let names: BTreeSet<_> = spans.iter().map(|(_, span)| span.resource.service().to_owned()).collect();
+        Ok(names.into_iter().take(limit).collect())
+    }
+
+    async fn operations(
+        &self,
+        service: &str,
+        after: Option<&Operation>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let spans = self.sorted(None, |span| span.resource.service() == service);
+        let operations: BTreeSet<_> =
+            spans.into_iter().map(|(_, span)| Operation { name: span.name, kind: span.kind }).collect();
+        Ok(operations.into_iter().filter(|operation| after.is_none_or(|after| operation > after)).take(limit).collect())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}
