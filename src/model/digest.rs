@@ -5,6 +5,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::search::{AttributeCondition, AttributeScope, Search, SearchFields};
 use super::{Attributes, EntityRef, Event, Link, Resource, Scope, Span, Value};
 
 /// Something whose whole content has a canonical byte form.
@@ -146,6 +147,54 @@ impl Content for Value {
             }
         }
     }
+}
+
+impl Content for Search {
+    fn feed(&self, out: &mut Vec<u8>) {
+        let SearchFields {
+            start_min,
+            start_max,
+            service,
+            node,
+            span_name,
+            kind,
+            status,
+            duration_min_nanos,
+            duration_max_nanos,
+            attributes,
+        } = &**self;
+        for nanos in [start_min.map(|time| time.0), start_max.map(|time| time.0)] {
+            option(nanos.map(u64::to_le_bytes), out);
+        }
+        for exact in [service, node, span_name] {
+            option(exact.is_some().then_some([]), out);
+            text(exact.as_deref().unwrap_or_default(), out);
+        }
+        for number in [kind.map(|kind| kind.0), status.map(|status| status.0)] {
+            option(number.map(i32::to_le_bytes), out);
+        }
+        for nanos in [duration_min_nanos, duration_max_nanos] {
+            option(nanos.map(u64::to_le_bytes), out);
+        }
+        list(attributes, out);
+    }
+}
+
+impl Content for AttributeCondition {
+    fn feed(&self, out: &mut Vec<u8>) {
+        out.push(match self.scope {
+            AttributeScope::Any => 0,
+            AttributeScope::Span => 1,
+            AttributeScope::Resource => 2,
+        });
+        text(&self.key, out);
+        self.value.feed(out);
+    }
+}
+
+fn option<const N: usize>(bytes: Option<[u8; N]>, out: &mut Vec<u8>) {
+    out.push(u8::from(bytes.is_some()));
+    out.extend(bytes.into_iter().flatten());
 }
 
 fn list(items: &[impl Content], out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::{Resource, Span, SpanKind, StatusCode, UnixNanos, Value};
+use super::{Resource, Span, SpanKind, StatusCode, UnixNanos, Value, digest};
 
 /// At most so many attribute conditions in one search.
 pub const ATTRIBUTE_CONDITIONS_MAX: usize = 32;
@@ -85,10 +85,10 @@ impl TryFrom<SearchFields> for Search {
     fn try_from(fields: SearchFields) -> Result<Self, SearchError> {
         let refuse = |field, reason: &str| Err(SearchError { field, reason: reason.to_owned() });
         if matches!((fields.start_min, fields.start_max), (Some(min), Some(max)) if min >= max) {
-            return refuse("start_max", "must be later than start_min");
+            return refuse("start_max", "must be later than the lower bound");
         }
         if matches!((fields.duration_min_nanos, fields.duration_max_nanos), (Some(min), Some(max)) if min > max) {
-            return refuse("duration_max", "must not be shorter than duration_min");
+            return refuse("duration_max", "must not be shorter than the lower bound");
         }
         for (field, text) in [("service", &fields.service), ("node", &fields.node), ("span_name", &fields.span_name)] {
             if text.as_ref().is_some_and(|text| text.contains('\0')) {
@@ -120,6 +120,12 @@ impl Search {
             && self.duration_min_nanos.is_none_or(|min| duration >= min)
             && self.duration_max_nanos.is_none_or(|max| duration <= max)
             && self.attributes.iter().all(|condition| condition.matches(span))
+    }
+
+    /// 128 bits made from all conditions: two searches are the same only if these are.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        digest::of(self)
     }
 
     fn matches_resource(&self, resource: &Resource) -> bool {
@@ -166,5 +172,32 @@ mod tests {
             assert_eq!(Search::try_from(fields).map_err(|error| error.field), Err(field));
         }
         assert!(Search::try_from(SearchFields { start_min: time, start_max: later, ..default() }).is_ok());
+    }
+
+    #[test]
+    fn every_condition_makes_another_digest() {
+        let default = SearchFields::default;
+        let text = |text: &str| Some(text.to_owned());
+        let condition = |scope, key: &str, value| vec![AttributeCondition { scope, key: key.to_owned(), value }];
+        let searches = [
+            default(),
+            SearchFields { start_min: Some(UnixNanos(0)), ..default() },
+            SearchFields { start_max: Some(UnixNanos(1)), ..default() },
+            SearchFields { service: text(""), ..default() },
+            SearchFields { service: text("a"), ..default() },
+            SearchFields { node: text("a"), ..default() },
+            SearchFields { span_name: text("a"), ..default() },
+            SearchFields { kind: Some(SpanKind(0)), ..default() },
+            SearchFields { status: Some(StatusCode(0)), ..default() },
+            SearchFields { duration_min_nanos: Some(0), ..default() },
+            SearchFields { duration_max_nanos: Some(0), ..default() },
+            SearchFields { attributes: condition(AttributeScope::Any, "a", Value::Null), ..default() },
+            SearchFields { attributes: condition(AttributeScope::Span, "a", Value::Null), ..default() },
+            SearchFields { attributes: condition(AttributeScope::Resource, "a", Value::Null), ..default() },
+            SearchFields { attributes: condition(AttributeScope::Any, "b", Value::Null), ..default() },
+            SearchFields { attributes: condition(AttributeScope::Any, "a", Value::Int(0)), ..default() },
+        ];
+        let digests = searches.map(|fields| Search::try_from(fields).unwrap().digest());
+        assert_eq!(digests.iter().collect::<std::collections::HashSet<_>>().len(), digests.len());
     }
 }

@@ -1,0 +1,90 @@
+//! How large an item is in an answer: an estimate from above, made without encoding anything.
+//!
+//! It counts every text and every bytes value as it is, and a constant for the rest, which is never less than what
+//! protobuf needs for tags, lengths and numbers. `server/query` tests it against what it really sends.
+
+use crate::model::{Attributes, EntityRef, Resource, Scope, Span, TraceSummary, Value};
+
+/// A text field: its tag and its length beside its bytes.
+const TEXT_BYTES: usize = 8;
+/// A value: its tag, and its length or a number of up to ten bytes.
+const VALUE_BYTES: usize = 16;
+/// An attribute beside its key and its value: its own tag and length, and those of the value.
+const ATTRIBUTE_BYTES: usize = 16;
+/// The ids, times, numbers and messages of a span with its resource and scope, without anything of variable length.
+const SPAN_BYTES: usize = 384;
+/// The same of an event.
+const EVENT_BYTES: usize = 48;
+/// The same of a link.
+const LINK_BYTES: usize = 96;
+/// The same of a trace's line.
+const TRACE_BYTES: usize = 128;
+/// The same of a service in it.
+const SERVICE_BYTES: usize = 32;
+
+/// The size of a span, with its resource and scope.
+#[must_use]
+pub fn span(span: &Span) -> usize {
+    let texts = [&span.trace_state, &span.name, &span.status.message].map(|field| text(field));
+    let events = span.events.iter().map(|event| sum([EVENT_BYTES, text(&event.name), attributes(&event.attributes)]));
+    let links = span.links.iter().map(|link| sum([LINK_BYTES, text(&link.trace_state), attributes(&link.attributes)]));
+    sum([
+        SPAN_BYTES,
+        sum(texts),
+        attributes(&span.attributes),
+        sum(events),
+        sum(links),
+        resource(&span.resource),
+        scope(&span.scope),
+    ])
+}
+
+/// The size of a trace's line.
+#[must_use]
+pub fn trace(trace: &TraceSummary) -> usize {
+    let root = trace.root.iter().map(|(service, name)| sum([text(service), text(name)]));
+    let services = trace.services.iter().map(|service| sum([SERVICE_BYTES, text(&service.name)]));
+    sum([TRACE_BYTES, sum(root), sum(services)])
+}
+
+/// The size of a text.
+#[must_use]
+pub fn text(text: &str) -> usize {
+    text.len().saturating_add(TEXT_BYTES)
+}
+
+/// A resource, and the service and node that a span shows of it once more.
+fn resource(resource: &Resource) -> usize {
+    let node = resource.node().map_or(0, text);
+    let entities = resource.entity_refs.iter().map(entity_ref);
+    let texts = sum([text(resource.service()), node, text(&resource.schema_url)]);
+    sum([texts, attributes(&resource.attributes), sum(entities)])
+}
+
+fn entity_ref(entity: &EntityRef) -> usize {
+    let keys = entity.id_keys.iter().chain(&entity.description_keys).map(|key| text(key));
+    sum([TEXT_BYTES, text(&entity.schema_url), text(&entity.entity_type), sum(keys)])
+}
+
+fn scope(scope: &Scope) -> usize {
+    sum([text(&scope.name), text(&scope.version), text(&scope.schema_url), attributes(&scope.attributes)])
+}
+
+fn attributes(attributes: &Attributes) -> usize {
+    sum(attributes.iter().map(|attribute| sum([ATTRIBUTE_BYTES, text(&attribute.key), value(&attribute.value)])))
+}
+
+fn value(of: &Value) -> usize {
+    let content = match of {
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Double(_) => 0,
+        Value::String(string) => string.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Array(values) => sum(values.iter().map(value)),
+        Value::Map(map) => attributes(map),
+    };
+    content.saturating_add(VALUE_BYTES)
+}
+
+fn sum(sizes: impl IntoIterator<Item = usize>) -> usize {
+    sizes.into_iter().fold(0, usize::saturating_add)
+}

@@ -1,0 +1,242 @@
+//! The pages of the list of traces, put together, against the list made from all spans at once; and what they cost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use proptest::prelude::*;
+
+use super::Reading;
+use crate::model::{
+    Attributes, Keyed, Operation, Resource, Scope, Search, SearchFields, Span, SpanId, SpanKey, SpanKind, Status,
+    TraceId, TraceSummary, UnixNanos,
+};
+use crate::query::{Page, PageRequest, Query, QueryError, QuerySettings};
+use crate::store::memory::MemoryStore;
+use crate::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+
+/// What makes a span of the tests: trace, span, start, and whether it matches.
+type Seed = (u8, u8, u8, bool);
+
+fn span((trace, id, start, matches): Seed) -> Span {
+    Span {
+        trace_id: TraceId::from_slice(&[trace; 16]).unwrap(),
+        span_id: SpanId::from_slice(&[id; 8]).unwrap(),
+        parent_span_id: None,
+        trace_state: String::new(),
+        flags: 0,
+        name: if matches { "yes" } else { "no" }.to_owned(),
+        kind: SpanKind::SERVER,
+        start: UnixNanos(start.into()),
+        end: UnixNanos(u64::from(start) + 5),
+        attributes: Attributes::default(),
+        dropped_attributes_count: 0,
+        events: vec![],
+        dropped_events_count: 0,
+        links: vec![],
+        dropped_links_count: 0,
+        status: Status::default(),
+        resource: Arc::new(Keyed::new(Resource::default())),
+        scope: Arc::new(Keyed::new(Scope::default())),
+    }
+}
+
+fn search() -> Search {
+    Search::try_from(SearchFields { span_name: Some("yes".to_owned()), ..SearchFields::default() }).unwrap()
+}
+
+async fn write(store: &dyn SpanStore, seeds: &[Seed]) {
+    store.write(&[Batch { spans: seeds.iter().copied().map(span).collect() }]).await.unwrap();
+}
+
+/// The list as it should be: straight from the spans, newest first.
+fn traces_of(seeds: &[Seed]) -> Vec<(UnixNanos, TraceId, u64)> {
+    let spans: Vec<_> = seeds.iter().copied().map(span).collect();
+    let found: BTreeSet<_> = spans.iter().filter(|span| span.name == "yes").map(|span| span.trace_id).collect();
+    let mut traces: Vec<_> = found
+        .into_iter()
+        .map(|id| {
+            let own = || spans.iter().filter(move |span| span.trace_id == id);
+            let start = own().map(|span| span.start).min().unwrap();
+            let keys: BTreeSet<_> = own().map(Span::key).collect();
+            (start, id, u64::try_from(keys.len()).unwrap())
+        })
+        .collect();
+    traces.sort_unstable_by(|a, b| b.cmp(a));
+    traces
+}
+
+fn shown(page: &Page<TraceSummary>) -> impl Iterator<Item = (UnixNanos, TraceId, u64)> {
+    page.items.iter().map(|trace| (trace.start, trace.trace_id, trace.span_count))
+}
+
+async fn next_page(query: &Query, size: i32, token: &str) -> Result<Page<TraceSummary>, QueryError> {
+    query.search_traces(&search(), &PageRequest { size: Some(size), token }).await
+}
+
+fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
+fn seeds(most: usize) -> impl Strategy<Value = Vec<Seed>> {
+    prop::collection::vec((1..8_u8, 1..6_u8, 0..40_u8, prop::bool::weighted(0.6)), 0..most)
+}
+
+prop_compose! {
+    /// Anything from one key at a time and nothing remembered, up.
+    fn readings()(numbers in (1..4_usize, 1..4_usize, 1..9_usize, 1..3_usize, 1..5_usize, 0..4_usize),
+                  carried_max in 0..4_usize, seen_max in 0..6_usize) -> Reading {
+        let (keys_per_trace, keys_min, keys_more, summaries_per_trace, summaries_max, pending_max) = numbers;
+        let keys_max = keys_min + keys_more;
+        Reading {
+            keys_per_trace, keys_min, keys_max, summaries_per_trace, summaries_max, pending_max, carried_max, seen_max,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Guarantees: all pages together are the list of the first page's moment, in order and without a repetition,
+    /// whatever the pages' sizes, however little is read at a time, and whatever arrives between two pages.
+    #[test]
+    fn all_pages_are_the_list_of_the_first_moment(
+        first in seeds(60),
+        late in prop::collection::vec(seeds(6), 1..6),
+        sizes in prop::collection::vec(1..5_i32, 1..4),
+        page_bytes_max in prop_oneof![Just(1_usize), Just(500), Just(2 << 20)],
+        reading in readings(),
+    ) {
+        in_runtime(async {
+            let store = Arc::new(MemoryStore::default());
+            write(store.as_ref(), &first).await;
+            let settings = QuerySettings { page_bytes_max, ..QuerySettings::default() };
+            let query = Query { store: store.clone(), settings, reading };
+            let (mut all, mut token) = (Vec::new(), String::new());
+            for round in 0.. {
+                let page = next_page(&query, sizes[round % sizes.len()], &token).await.unwrap();
+                prop_assert!(page.next.is_empty() || !page.items.is_empty(), "only the last page may be empty");
+                all.extend(shown(&page));
+                token = page.next;
+                if token.is_empty() {
+                    break;
+                }
+                write(store.as_ref(), &late[round % late.len()]).await;
+            }
+            prop_assert_eq!(all, traces_of(&first));
+            Ok(())
+        })?;
+    }
+}
+
+/// Counts what is asked of the store behind it.
+#[derive(Default)]
+struct Counting {
+    store: MemoryStore,
+    scans: AtomicUsize,
+    keys: AtomicUsize,
+    summaries: AtomicUsize,
+}
+
+impl Counting {
+    /// How many scans, keys and requests for summaries there were since the last time.
+    fn take(&self) -> (usize, usize, usize) {
+        let take = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
+        (take(&self.scans), take(&self.keys), take(&self.summaries))
+    }
+}
+
+#[async_trait]
+impl SpanStore for Counting {
+    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+        self.store.write(batches).await
+    }
+    fn trace(&self, trace_id: TraceId) -> SpanStream {
+        self.store.trace(trace_id)
+    }
+    fn scan_spans(&self, scan: Scan) -> SpanStream {
+        self.store.scan_spans(scan)
+    }
+    async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        let keys = self.store.scan_keys(scan).await?;
+        self.scans.fetch_add(1, Ordering::Relaxed);
+        self.keys.fetch_add(keys.len(), Ordering::Relaxed);
+        Ok(keys)
+    }
+    async fn summaries(&self, ids: &[TraceId], as_of: Option<Watermark>) -> Result<Vec<TraceSummary>, StoreError> {
+        self.summaries.fetch_add(1, Ordering::Relaxed);
+        self.store.summaries(ids, as_of).await
+    }
+    async fn watermark(&self) -> Result<Watermark, StoreError> {
+        self.store.watermark().await
+    }
+    async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.store.services(after, limit).await
+    }
+    async fn operations(
+        &self,
+        service: &str,
+        after: Option<&Operation>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.store.operations(service, after, limit).await
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// Scenario: 60 short traces of eight spans, one after the other. Guarantees: the first page of 20 takes one scan and
+/// one request for summaries.
+#[tokio::test]
+async fn an_ordinary_first_page_takes_two_questions() {
+    let store = Arc::new(Counting::default());
+    let seeds: Vec<Seed> =
+        (0..60).flat_map(|trace| (1..9).map(move |id| (trace + 1, id, trace * 4 + id / 4, true))).collect();
+    write(store.as_ref(), &seeds).await;
+    let query = Query::new(store.clone(), QuerySettings::default());
+    let page = query.search_traces(&search(), &PageRequest::default()).await.unwrap();
+    assert_eq!(shown(&page).collect::<Vec<_>>(), traces_of(&seeds)[..20]);
+    let (scans, _, summaries) = store.take();
+    assert_eq!((scans, summaries), (1, 1));
+}
+
+/// Scenario: a trace that began before all others and has a span after them all; 200 others, one page for each.
+/// Guarantees: no page reads more keys for it than one chunk, so a deep page costs what the first one does.
+#[tokio::test]
+async fn a_trace_across_all_pages_does_not_make_them_dear() {
+    let store = Arc::new(Counting::default());
+    let long = [(255, 1, 0, true), (255, 2, 250, true)];
+    let seeds: Vec<Seed> = (1..200).map(|trace| (trace, 1, trace, true)).chain(long).collect();
+    write(store.as_ref(), &seeds).await;
+    let keys_min = 4;
+    let reading = Reading { keys_per_trace: 1, keys_min, ..Reading::default() };
+    let query = Query { store: store.clone(), settings: QuerySettings::default(), reading };
+    let (mut all, mut token) = (Vec::new(), String::new());
+    while all.is_empty() || !token.is_empty() {
+        let page = next_page(&query, 1, &token).await.unwrap();
+        all.extend(shown(&page));
+        token = page.next;
+        assert!(store.take().1 <= keys_min, "after {} traces", all.len());
+    }
+    assert_eq!(all, traces_of(&seeds));
+}
+
+/// Scenario: the second page is asked for with another search. Guarantees: that is refused, and names the token.
+#[tokio::test]
+async fn a_token_goes_with_its_search() {
+    let store = Arc::new(MemoryStore::default());
+    write(store.as_ref(), &[(1, 1, 1, true), (2, 1, 2, true)]).await;
+    let query = Query::new(store, QuerySettings::default());
+    let token = next_page(&query, 1, "").await.unwrap().next;
+    let request = PageRequest { size: Some(1), token: &token };
+    let refused = |result| matches!(result, Err(QueryError::BadRequest { field: "page_token", .. }));
+    assert!(refused(query.search_traces(&Search::default(), &request).await.map(|_| ())));
+    assert!(refused(query.search_spans(&search(), &request).await.map(|_| ())));
+    assert!(refused(query.services(&request).await.map(|_| ())));
+    assert!(next_page(&query, 2, &token).await.is_ok(), "another page size is no other search");
+}
