@@ -1,4 +1,5 @@
 //! tracewell
 pub mod metrics;
 pub mod model;
+pub mod otlp;
 pub mod store;

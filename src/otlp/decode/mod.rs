@@ -1,0 +1,5 @@
+//! From OTLP to the model.
+
+mod message;
+
+pub use message::value;
