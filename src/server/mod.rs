@@ -1,0 +1,3 @@
+//! Floor 4: everything that touches a socket: listening, limits, protocols, status codes.
+
+pub mod generated;
