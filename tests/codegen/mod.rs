@@ -40,10 +40,7 @@ fn generated_code(descriptors: FileDescriptorSet) -> Vec<u8> {
 #[test]
 fn the_checked_in_code_is_what_the_proto_files_give() {
     let descriptors = compiled();
-    let files = [
-        ("tracewell.v1.bin", descriptors.encode_to_vec()),
-        ("tracewell.v1.rs", generated_code(descriptors)),
-    ];
+    let files = [("tracewell.v1.bin", descriptors.encode_to_vec()), ("tracewell.v1.rs", generated_code(descriptors))];
     for (name, expected) in files {
         let path = repository().join("src/server/generated").join(name);
         if std::env::var_os(UPDATE_VARIABLE).is_some() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, TryFutureExt};
+use futures::TryStreamExt;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -43,6 +43,9 @@ pub fn routes(query: Arc<Query>) -> Routes {
     Routes::new(service)
 }
 
+/// Where the messages of one `GetTrace` go.
+type Chunks = mpsc::Sender<Result<GetTraceResponse, Status>>;
+
 struct Service {
     query: Arc<Query>,
 }
@@ -59,10 +62,7 @@ impl TraceQuery for Service {
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
-    async fn search_traces(
-        &self,
-        request: Request<SearchRequest>,
-    ) -> Result<Response<SearchTracesResponse>, Status> {
+    async fn search_traces(&self, request: Request<SearchRequest>) -> Result<Response<SearchTracesResponse>, Status> {
         let (search, size, token) = request::search(request.into_inner()).map_err(status)?;
         let page = PageRequest { size: Some(size), token: &token };
         let page = self.query.search_traces(&search, &page).await.map_err(status)?;
@@ -103,42 +103,37 @@ impl TraceQuery for Service {
 
 /// Sends a trace for as long as the client is there. A client that reads slower than the time limit allows gets an
 /// error at the end, and does not keep a connection of the database while it makes up its mind.
-async fn send_trace(query: Arc<Query>, spans: SpanStream, sender: mpsc::Sender<Result<GetTraceResponse, Status>>) {
+async fn send_trace(query: Arc<Query>, spans: SpanStream, chunks: Chunks) {
     let limit = query.settings().query_timeout;
     let all_sent = async {
-        match tokio::time::timeout(limit, send_chunks(spans, &sender)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => drop(sender.send(Err(status(error))).await),
-            Err(_) => drop(sender.send(Err(status(QueryError::TimedOut { limit }))).await),
+        let sent = tokio::time::timeout(limit, send_chunks(spans, &chunks)).await;
+        if let Err(error) = sent.unwrap_or(Err(QueryError::TimedOut { limit })) {
+            // Fails only when the client is gone, and then there is nobody to tell.
+            drop(chunks.send(Err(status(error))).await);
         }
     };
     tokio::select! {
+        () = chunks.closed() => {}
         () = all_sent => {}
-        () = sender.closed() => {}
     }
 }
 
-async fn send_chunks(
-    mut spans: SpanStream,
-    sender: &mpsc::Sender<Result<GetTraceResponse, Status>>,
-) -> Result<(), QueryError> {
+/// Sends spans to the end of the stream, or until nobody takes them.
+async fn send_chunks(mut spans: SpanStream, chunks: &Chunks) -> Result<(), QueryError> {
     let mut chunk = GetTraceResponse::default();
     let mut chunk_bytes = 0_usize;
-    while let Some(span) = spans.next().await {
-        let span = response::span(&span?);
+    while let Some(span) = spans.try_next().await? {
+        let span = response::span(&span);
         let span_bytes = span.encoded_len().saturating_add(SPAN_FRAME_BYTES);
         chunk_bytes = chunk_bytes.saturating_add(span_bytes);
         if chunk_bytes > CHUNK_BYTES_MAX && !chunk.spans.is_empty() {
-            send(std::mem::take(&mut chunk), sender).await;
+            if chunks.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
+                return Ok(());
+            }
             chunk_bytes = span_bytes;
         }
         chunk.spans.push(span);
     }
-    send(chunk, sender).await;
+    drop(chunks.send(Ok(chunk)).await);
     Ok(())
-}
-
-/// Waits until there is room. That nobody is there to take it is noticed by [`send_trace`].
-async fn send(chunk: GetTraceResponse, sender: &mpsc::Sender<Result<GetTraceResponse, Status>>) {
-    sender.send(Ok(chunk)).unwrap_or_else(drop).await;
 }

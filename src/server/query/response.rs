@@ -3,8 +3,8 @@
 use prost_types::{Duration, Timestamp};
 
 use super::super::generated::tracewell_v1 as proto;
-use crate::model::{EntityRef, Event, Link, Operation, Resource, Scope, ServiceSummary, Span, TraceSummary, UnixNanos};
-use crate::otlp::encode::{entity_ref, key_values};
+use crate::model::{Event, Link, Operation, Resource, Scope, ServiceSummary, Span, TraceSummary, UnixNanos};
+use crate::otlp::encode::{self, key_values};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -55,11 +55,12 @@ fn link(link: &Link) -> proto::Link {
 }
 
 fn resource(resource: &Resource) -> proto::Resource {
+    let sent = encode::resource(resource);
     proto::Resource {
-        attributes: key_values(&resource.attributes),
-        dropped_attributes_count: resource.dropped_attributes_count,
+        attributes: sent.attributes,
+        dropped_attributes_count: sent.dropped_attributes_count,
         schema_url: resource.schema_url.clone(),
-        entity_refs: resource.entity_refs.iter().map(entity_ref).collect(),
+        entity_refs: sent.entity_refs,
     }
 }
 
