@@ -1,4 +1,6 @@
 //! tracewell
+pub mod ingest;
 pub mod metrics;
 pub mod model;
+pub mod server;
 pub mod store;

@@ -1,0 +1,8 @@
+//! Floor 4: everything that touches a socket: listening, limits, protocols, status codes.
+//!
+//! `listen.rs` serves any router on a port, HTTP/1.1 and HTTP/2 alike; `otlp/` are the doors that spans come in by;
+//! `status.rs` is the one table that turns an inner error into an answer. No door decides on a status code by itself.
+
+pub mod listen;
+//pub mod otlp;
+pub mod status;
