@@ -5,6 +5,7 @@
 //! stored.) A panic in the store is an error like any other: the writer lives on and the callers hear of it.
 
 use std::any::Any;
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::slice;
 use std::sync::Arc;
@@ -86,7 +87,8 @@ impl Writer {
             Err(error) if batches.len() > 1 && !is_busy(&error) => {
                 tracing::warn!(
                     requests = batches.len(),
-                    error = &*error as &dyn std::error::Error,
+                    %error,
+                    cause = error.source().map(tracing::field::display),
                     "a group was not stored, each of its requests is written apart",
                 );
                 self.write_apart(batches, callers).await;

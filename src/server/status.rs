@@ -61,6 +61,9 @@ pub enum Failure {
     /// The store said no. Shared, since one error may be the answer to many requests.
     #[error("{}", store_message(.0))]
     Store(#[source] Arc<StoreError>),
+    /// Something failed here that never should.
+    #[error("internal error")]
+    Bug(#[source] Arc<dyn Error + Send + Sync>),
 }
 
 fn store_message(error: &StoreError) -> String {
@@ -156,6 +159,7 @@ impl Failure {
                 }
                 StoreError::Bug(_) => row("bug", Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, Kind::Bug),
             },
+            Self::Bug(_) => row("bug", Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, Kind::Bug),
         }
     }
 
@@ -205,20 +209,20 @@ impl Failure {
     fn tell(&self, row: &Row) -> (String, ErrorDetails) {
         let message = shorten(self.to_string());
         let mut details = ErrorDetails::new();
-        match (row.kind, self) {
-            (Kind::Bug, Self::Store(error)) => {
+        match row.kind {
+            Kind::Bug => {
                 let request_id = next_request_id();
-                tracing::error!(request_id, reason = row.reason, error = &**error as &dyn Error, "internal error");
+                tracing::error!(request_id, reason = row.reason, causes = causes(self), "internal error");
                 details.set_request_info(request_id.to_string(), "");
                 return (format!("{message} (request {request_id})"), details);
             }
-            (Kind::Busy, _) => {
+            Kind::Busy => {
                 details.set_retry_info(Some(RETRY_DELAY));
                 warn_of_load(row.reason);
             }
-            (Kind::Late, _) => tracing::warn!(reason = row.reason, "a request timed out"),
-            (Kind::Absent | Kind::Bug, _) => {}
-            (Kind::Callers, _) => tracing::debug!(reason = row.reason, message, "a request was refused"),
+            Kind::Late => tracing::warn!(reason = row.reason, "a request timed out"),
+            Kind::Absent => {}
+            Kind::Callers => tracing::debug!(reason = row.reason, message, "a request was refused"),
         }
         match self {
             Self::Search(error) => {
@@ -231,6 +235,12 @@ impl Failure {
         }
         (message, details)
     }
+}
+
+/// What lies behind a failure, the nearest cause first.
+fn causes(failure: &Failure) -> String {
+    let causes = std::iter::successors(failure.source(), |cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Cuts a text to what may be sent, between two characters.
@@ -302,6 +312,7 @@ mod tests {
             (StoreError::Refused { reason: "too wide".to_owned() }.into(), Code::InvalidArgument, 400, false),
             (StoreError::Corrupt { what: "row 1".to_owned() }.into(), Code::Internal, 500, false),
             (bug(), Code::Internal, 500, false),
+            (Failure::Bug(Arc::from(Box::<dyn Error + Send + Sync>::from("secret"))), Code::Internal, 500, false),
         ]
     }
 
