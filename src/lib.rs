@@ -2,5 +2,6 @@
 pub mod ingest;
 pub mod metrics;
 pub mod model;
+pub mod otlp;
 pub mod server;
 pub mod store;

@@ -1,0 +1,179 @@
+//! Spans as they are being read, whatever the format, and what makes them good: valid ids, no fault, and a resource
+//! and a scope that have none either.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::{Decoded, RejectReason, Rejected};
+use crate::model::{
+    Attributes, Event, IdError, Keyed, Link, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos,
+};
+
+/// So many characters of a rejected span's name are told to its sender.
+const NAME_CHARS_MAX: usize = 64;
+
+/// A resource or scope for all spans under it, or why it can not be had.
+pub(super) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
+
+/// A span of which any field may still be missing or wrong.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) trace_id: Result<TraceId, IdError>,
+    pub(super) span_id: Result<SpanId, IdError>,
+    pub(super) parent_span_id: Result<SpanId, IdError>,
+    pub(super) trace_state: String,
+    pub(super) flags: u32,
+    pub(super) name: String,
+    pub(super) kind: SpanKind,
+    pub(super) start: UnixNanos,
+    pub(super) end: UnixNanos,
+    pub(super) attributes: Attributes,
+    pub(super) dropped_attributes_count: u32,
+    pub(super) events: Vec<Event>,
+    pub(super) dropped_events_count: u32,
+    pub(super) links: Vec<Link>,
+    pub(super) dropped_links_count: u32,
+    pub(super) status: Status,
+    /// The first thing other than its own ids that makes it a bad span.
+    pub(super) fault: Option<RejectReason>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            trace_id: NO_TRACE_ID,
+            span_id: NO_SPAN_ID,
+            parent_span_id: NO_SPAN_ID,
+            trace_state: String::new(),
+            flags: 0,
+            name: String::new(),
+            kind: SpanKind::UNSPECIFIED,
+            start: UnixNanos(0),
+            end: UnixNanos(0),
+            attributes: Attributes::default(),
+            dropped_attributes_count: 0,
+            events: Vec::new(),
+            dropped_events_count: 0,
+            links: Vec::new(),
+            dropped_links_count: 0,
+            status: Status::default(),
+            fault: None,
+        }
+    }
+}
+
+/// A link whose ids may still be missing or wrong; those of `link` itself are not set.
+#[derive(Debug)]
+pub(super) struct DraftLink {
+    pub(super) trace_id: Result<TraceId, IdError>,
+    pub(super) span_id: Result<SpanId, IdError>,
+    pub(super) link: Link,
+}
+
+impl Default for DraftLink {
+    fn default() -> Self {
+        Self { trace_id: NO_TRACE_ID, span_id: NO_SPAN_ID, link: Link::default() }
+    }
+}
+
+impl DraftLink {
+    pub(super) fn finish(self) -> Result<Link, RejectReason> {
+        let trace_id = unless_none(self.trace_id).map_err(RejectReason::LinkTraceId)?;
+        let span_id = unless_none(self.span_id).map_err(RejectReason::LinkSpanId)?;
+        Ok(Link { trace_id, span_id, ..self.link })
+    }
+}
+
+/// What reading an empty trace id gives.
+const NO_TRACE_ID: Result<TraceId, IdError> = Err(IdError::Length { expected: 16, actual: 0 });
+
+/// What reading an empty span id gives.
+const NO_SPAN_ID: Result<SpanId, IdError> = Err(IdError::Length { expected: 8, actual: 0 });
+
+/// An id that may be left out, by sending it empty or as zeros only.
+fn unless_none<T>(id: Result<T, IdError>) -> Result<Option<T>, IdError> {
+    match id {
+        Err(IdError::Zero | IdError::Length { actual: 0, .. }) => Ok(None),
+        id => id.map(Some),
+    }
+}
+
+/// The spans of a request, as they are finished.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    spans: Vec<Span>,
+    rejected: Rejected,
+    /// How many spans came so far, which is the next one's index.
+    seen: u64,
+}
+
+impl Assembly {
+    /// Keeps the draft as a span, or rejects it.
+    pub(super) fn add(&mut self, draft: Draft, resource: &Shared<Resource>, scope: &Shared<Scope>) {
+        let index = self.seen;
+        self.seen = index.saturating_add(1);
+        let rejected = &mut self.rejected;
+        let mut reject = |draft: &Draft, place: &str, reason: RejectReason| {
+            rejected.add(reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
+        };
+        match (checked_ids(&draft), resource, scope) {
+            (Err(reason), _, _) => reject(&draft, "", reason),
+            (_, Err(reason), _) => reject(&draft, "its resource: ", *reason),
+            (_, _, Err(reason)) => reject(&draft, "its scope: ", *reason),
+            (Ok(ids), Ok(resource), Ok(scope)) => self.spans.push(span(draft, ids, resource, scope)),
+        }
+    }
+
+    pub(super) fn finish(self, repaired: u64) -> Decoded {
+        Decoded { spans: self.spans, rejected: self.rejected, repaired }
+    }
+}
+
+type Ids = (TraceId, SpanId, Option<SpanId>);
+
+fn checked_ids(draft: &Draft) -> Result<Ids, RejectReason> {
+    if let Some(fault) = draft.fault {
+        return Err(fault);
+    }
+    let trace_id = draft.trace_id.map_err(RejectReason::TraceId)?;
+    let span_id = draft.span_id.map_err(RejectReason::SpanId)?;
+    let parent_span_id = unless_none(draft.parent_span_id).map_err(RejectReason::ParentSpanId)?;
+    Ok((trace_id, span_id, parent_span_id))
+}
+
+fn span(draft: Draft, ids: Ids, resource: &Arc<Keyed<Resource>>, scope: &Arc<Keyed<Scope>>) -> Span {
+    let (trace_id, span_id, parent_span_id) = ids;
+    Span {
+        trace_id,
+        span_id,
+        parent_span_id,
+        trace_state: draft.trace_state,
+        flags: draft.flags,
+        name: draft.name,
+        kind: draft.kind,
+        start: draft.start,
+        end: draft.end,
+        attributes: draft.attributes,
+        dropped_attributes_count: draft.dropped_attributes_count,
+        events: draft.events,
+        dropped_events_count: draft.dropped_events_count,
+        links: draft.links,
+        dropped_links_count: draft.dropped_links_count,
+        status: draft.status,
+        resource: Arc::clone(resource),
+        scope: Arc::clone(scope),
+    }
+}
+
+/// The draft's name and what is known of its ids, for its sender to find it by.
+fn describe(draft: &Draft) -> String {
+    let mut text = format!("{:?}", draft.name.chars().take(NAME_CHARS_MAX).collect::<String>());
+    // Writing to a String does not fail.
+    if let Ok(id) = draft.trace_id {
+        let _ = write!(text, " trace_id {id}");
+    }
+    if let Ok(id) = draft.span_id {
+        let _ = write!(text, " span_id {id}");
+    }
+    text
+}

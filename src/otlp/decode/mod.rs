@@ -1,0 +1,79 @@
+//! From OTLP to the model: a request's bytes in, its good spans and the rejected ones out.
+//!
+//! [`protobuf`] and [`json`] each read their format's fields into drafts of spans, straight from the bytes, without
+//! OTLP's message types in between. What follows is common to both and stands in `draft.rs`: ids are checked, spans are
+//! joined with their resource and scope, and bad ones are set aside in `rejected.rs`. One bad span never costs its
+//! neighbours anything; only a request whose envelopes can not be read fails as a whole.
+//!
+//! [`value`] is for what comes inside other messages, by way of prost.
+
+use crate::model::Span;
+
+mod draft;
+mod json;
+mod message;
+mod protobuf;
+mod rejected;
+mod wire;
+
+pub use json::{VALUE_DEPTH_JSON_MAX, json};
+pub use message::value;
+pub use protobuf::protobuf;
+pub use rejected::{MESSAGE_BYTES_MAX, RejectReason, Rejected};
+pub use wire::Malformed;
+
+/// A value inside so many others is kept (a value that is in no other has depth 1); a deeper one costs its span. No
+/// decoder recurses further.
+pub const VALUE_DEPTH_MAX: usize = 64;
+
+/// At most so many bytes of what the JSON parser says are kept: it quotes the request.
+const JSON_ERROR_BYTES_MAX: usize = 256;
+
+/// What a request holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// The good spans, in the order sent.
+    pub spans: Vec<Span>,
+    /// The others, counted.
+    pub rejected: Rejected,
+    /// How many texts were not UTF-8; each invalid part of them is U+FFFD now.
+    pub repaired: u64,
+}
+
+/// Why a request can not be read at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not an `ExportTraceServiceRequest`.
+    #[error("invalid protobuf: {0}")]
+    Protobuf(Malformed),
+    /// The text is not an `ExportTraceServiceRequest` in JSON.
+    #[error("invalid JSON at line {line} column {column}: {what}")]
+    Json {
+        /// What is wrong.
+        what: String,
+        /// Where, counted from 1.
+        line: usize,
+        /// Where in the line, in bytes.
+        column: usize,
+    },
+}
+
+impl From<Malformed> for DecodeError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Protobuf(malformed)
+    }
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let text = error.to_string();
+        let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+        Self::Json { what: cut(what, JSON_ERROR_BYTES_MAX).to_owned(), line, column }
+    }
+}
+
+/// As much of a text as fits into so many bytes.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
+}

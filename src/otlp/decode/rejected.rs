@@ -1,0 +1,137 @@
+//! Spans that can not be kept: why, and what their sender is told.
+
+use std::collections::BTreeMap;
+
+use super::{Malformed, cut};
+use crate::model::IdError;
+
+/// The longest message to a sender, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// So many rejected spans are described, the first ones of a request; the others are only counted.
+const DESCRIPTIONS_MAX: usize = 3;
+
+/// Why a span can not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RejectReason {
+    /// Its trace id is none.
+    #[error("trace_id {0}")]
+    TraceId(IdError),
+    /// Its own id is none.
+    #[error("span_id {0}")]
+    SpanId(IdError),
+    /// Its parent's id is neither an id nor absent.
+    #[error("parent_span_id {0}")]
+    ParentSpanId(IdError),
+    /// The trace id of one of its links is neither an id nor absent.
+    #[error("trace_id of a link {0}")]
+    LinkTraceId(IdError),
+    /// The span id of one of its links is neither an id nor absent.
+    #[error("span_id of a link {0}")]
+    LinkSpanId(IdError),
+    /// A value lies in too many others.
+    #[error("an attribute's value is nested deeper than {depth_max} levels")]
+    Depth {
+        /// The deepest that would have been kept.
+        depth_max: usize,
+    },
+    /// The bytes of its message are not protobuf, though those around it are.
+    #[error("malformed: {0}")]
+    Malformed(Malformed),
+}
+
+impl RejectReason {
+    /// The label under which such spans are counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TraceId(_) => "trace_id",
+            Self::SpanId(_) => "span_id",
+            Self::ParentSpanId(_) => "parent_span_id",
+            Self::LinkTraceId(_) | Self::LinkSpanId(_) => "link",
+            Self::Depth { .. } => "depth",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+impl From<Malformed> for RejectReason {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// The rejected spans of a request: all of them counted, the first ones described.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejected {
+    counts: BTreeMap<&'static str, u64>,
+    descriptions: Vec<String>,
+}
+
+impl Rejected {
+    /// One more. `describe` is called only while descriptions are kept: a request may hold millions of bad spans.
+    pub(super) fn add(&mut self, reason: RejectReason, describe: impl FnOnce() -> String) {
+        let count = self.counts.entry(reason.name()).or_default();
+        *count = count.saturating_add(1);
+        if self.descriptions.len() < DESCRIPTIONS_MAX {
+            self.descriptions.push(describe());
+        }
+    }
+
+    /// How many spans were rejected.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// How many for each reason that occurred, by its [`RejectReason::name`].
+    pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.counts.iter().map(|(name, count)| (*name, *count))
+    }
+
+    /// What the sender is told, at most [`MESSAGE_BYTES_MAX`] bytes; empty when no span was rejected.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let count = self.count();
+        if count == 0 {
+            return String::new();
+        }
+        let noun = if count == 1 { "span" } else { "spans" };
+        let more = if self.descriptions.len() == DESCRIPTIONS_MAX && count > 3 { "; ..." } else { "" };
+        let message = format!("{count} {noun} rejected: {}{more}", self.descriptions.join("; "));
+        cut(&message, MESSAGE_BYTES_MAX).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(descriptions: &[&str]) -> Rejected {
+        let mut rejected = Rejected::default();
+        for (index, text) in descriptions.iter().enumerate() {
+            let reason =
+                if index == 0 { RejectReason::SpanId(IdError::Zero) } else { RejectReason::TraceId(IdError::Zero) };
+            rejected.add(reason, || (*text).to_owned());
+        }
+        rejected
+    }
+
+    #[test]
+    fn all_are_counted_and_the_first_described() {
+        assert_eq!(rejected(&[]).message(), "");
+        assert_eq!(rejected(&["a"]).message(), "1 span rejected: a");
+        assert_eq!(rejected(&["a", "b", "c"]).message(), "3 spans rejected: a; b; c");
+        let many = rejected(&["a", "b", "c", "d", "e"]);
+        assert_eq!(many.message(), "5 spans rejected: a; b; c; ...");
+        assert_eq!(many.count(), 5);
+        assert_eq!(many.by_reason().collect::<Vec<_>>(), [("span_id", 1), ("trace_id", 4)]);
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let message = rejected(&["é".repeat(2_000).as_str()]).message();
+        assert_eq!(message.len(), MESSAGE_BYTES_MAX - 1);
+        assert!(message.ends_with('é'));
+    }
+}
