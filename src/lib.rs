@@ -1,4 +1,5 @@
 //! tracewell
+pub mod ingest;
 pub mod metrics;
 pub mod model;
 pub mod otlp;

@@ -16,14 +16,12 @@ use super::generated::tracewell_v1::{
     GetTraceRequest, GetTraceResponse, ListOperationsRequest, ListOperationsResponse, ListServicesRequest,
     ListServicesResponse, SearchRequest, SearchSpansResponse, SearchTracesResponse,
 };
+use super::status::Failure;
 use crate::query::{PageRequest, Query, QueryError};
 use crate::store::SpanStream;
 
 mod request;
 mod response;
-mod status;
-
-use status::status;
 
 /// The largest request: far more than 32 attribute conditions need.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
@@ -34,7 +32,8 @@ const CHUNKS_WAITING_MAX: usize = 1;
 /// Tag and length of a span in a message.
 const SPAN_FRAME_BYTES: usize = 8;
 
-/// The service `tracewell.v1.TraceQuery`. Answers are compressed as the client likes it.
+/// The service `tracewell.v1.TraceQuery`, to which others can be added. Answers are compressed as the client likes it.
+#[must_use]
 pub fn routes(query: Arc<Query>) -> Routes {
     let mut service = TraceQueryServer::new(Service { query }).max_decoding_message_size(REQUEST_BYTES_MAX);
     for encoding in [CompressionEncoding::Zstd, CompressionEncoding::Gzip] {
@@ -99,6 +98,10 @@ impl TraceQuery for Service {
         let operations = page.items.into_iter().map(response::operation).collect();
         Ok(Response::new(ListOperationsResponse { operations, next_page_token: page.next }))
     }
+}
+
+fn status(error: QueryError) -> Status {
+    Failure::from(error).to_grpc()
 }
 
 /// Sends a trace for as long as the client is there. A client that reads slower than the time limit allows gets an
