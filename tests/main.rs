@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that can not go on shall say where")]
 
 mod codegen;
+mod house;
 mod wire;
