@@ -91,7 +91,7 @@ struct Bench {
 const SETTINGS: IngestSettings =
     IngestSettings { queue_requests_max: 100, queue_bytes_max: 1_000, writers: 1, group_spans_max: 100 };
 
-const A_WHILE: Duration = Duration::from_secs(60);
+const A_WHILE: Duration = Duration::from_mins(1);
 
 impl Bench {
     fn new(settings: IngestSettings) -> Self {

@@ -23,7 +23,6 @@ use crate::metrics::Protocol;
 use crate::server::status::{Encoding, Failure};
 
 /// The HTTP door's routes.
-#[must_use]
 pub fn router(doors: Arc<Doors>) -> Router {
     let origins = doors.settings.cors_origins.clone();
     let router = Router::new().route("/v1/traces", post(export).fallback(wrong_method)).with_state(doors);
