@@ -304,6 +304,7 @@ fn values_come_in_many_forms() {
         (r#"{"bytesValue": "+//+AA"}"#, bytes()),
         (r#"{"bytesValue": "-__-AA=="}"#, bytes()),
         (r#"{"bytesValue": "-__-AA"}"#, bytes()),
+        (r#"{"bytesValue": "+//+AB"}"#, bytes()),
         (r#"{"arrayValue": null}"#, Value::Null),
         (r#"{"arrayValue": {}}"#, Value::Array(vec![])),
         (r#"{"arrayValue": {"values": null}}"#, Value::Array(vec![])),

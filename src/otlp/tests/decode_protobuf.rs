@@ -114,7 +114,7 @@ fn what_comes_twice_is_merged() {
 
 #[test]
 fn references_to_a_profile_count_as_absent() {
-    let attribute = delimited(9, [varint(3, 5), delimited(2, varint(8, 6))].concat());
+    let attribute = delimited(9, [varint(3, 5), delimited(2, [delimited(1, "a"), varint(8, 6)].concat())].concat());
     let span = &spans(request_of_span(attribute))[0];
     assert_eq!(span.attributes, [("", model::Value::Null)].into_iter().collect());
 }
@@ -231,6 +231,8 @@ fn a_bad_resource_or_scope_costs_its_spans() {
         delimited(1, [scope_spans(true), scope_spans(false)].concat()),
     ];
     let decoded = protobuf(&groups.concat()).unwrap();
+    let twice = [delimited(2, good_span().encode_to_vec()), delimited(1, [0x08]), delimited(1, [])].concat();
+    assert_eq!(reasons(&protobuf(&delimited(1, delimited(2, twice))).unwrap()), [("malformed", 1)]);
     assert_eq!((decoded.spans.len(), reasons(&decoded)), (1, vec![("malformed", 3)]));
     let message = decoded.rejected.message();
     assert!(message.contains("its resource: malformed: number cut short at byte"), "{message}");
