@@ -34,7 +34,7 @@ macro_rules! histories_of {
         }
     )+ };
 }
-histories_of!(memory: 64);
+histories_of!(memory: 64, sqlite: 64);
 
 fn check(cases: u32, run: impl Fn(History) -> TestCaseResult) {
     let persistence = FileFailurePersistence::Direct("tests/store/proptest-regressions/histories.txt");

@@ -7,7 +7,9 @@ use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, T
 use tracewell::store::SpanStore;
 
 pub(crate) mod arbitrary;
+pub(crate) mod directory;
 pub(crate) mod memory;
+pub(crate) mod sqlite;
 
 /// A database that belongs to one test and goes with it.
 #[async_trait]
