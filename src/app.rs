@@ -68,8 +68,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let page = Web::new(Arc::clone(&metrics), stop.clone());
     let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), limits(&args), closed.clone()));
 
+    let settings = open_settings(&args);
     let result = tokio::select! {
-        opened = store::open(&args.database.database_url, &open_settings(&args)) => match opened {
+        opened = store::open(&args.database.database_url, &settings) => match opened {
             Ok(opened) => run(&args, opened, [grpc, http], web_address, &page, metrics, &stop).await,
             Err(error) => Err(error.into()),
         },
@@ -112,9 +113,9 @@ async fn run(
 
     stop.cancelled().await;
     info!("stopping: what was received is committed and answered");
-    let deadline = Instant::now() + Duration::from_secs(args.drain_seconds_max);
+    let (began, limit) = (Instant::now(), Duration::from_secs(args.drain_seconds_max));
     let answered = [grpc.await, http.await].iter().all(|drained| matches!(drained, Ok(true)));
-    let committed = ingest.drain(deadline.saturating_duration_since(Instant::now())).await;
+    let committed = ingest.drain(limit.saturating_sub(began.elapsed())).await;
     if !(answered && committed) {
         warn!(drain_seconds_max = args.drain_seconds_max, "the time to stop is over; open requests are cut off");
     }

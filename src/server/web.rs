@@ -41,7 +41,6 @@ impl Web {
     }
 
     /// The routes.
-    #[must_use]
     pub fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/metrics", get(metrics))

@@ -9,12 +9,14 @@ use futures::stream::BoxStream;
 
 use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
+mod choose;
 mod json;
 pub mod memory;
 mod open;
 pub mod sqlite;
 mod text;
 
+pub use choose::{OpenSettings, Opened, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
 /// The spans of one request, in the order sent. They are stored together or not at all.

@@ -14,7 +14,7 @@ struct Sqlite(Directory);
 #[async_trait]
 impl Database for Sqlite {
     async fn open(&self) -> Arc<dyn SpanStore> {
-        Arc::new(SqliteStore::open(&self.0.file("spans.db")).await.unwrap())
+        Arc::new(SqliteStore::open(&self.0.file("spans.db"), 4).await.unwrap())
     }
 }
 

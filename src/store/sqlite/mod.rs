@@ -38,9 +38,9 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file that a URL (`sqlite:tracewell.db`) or a path names; makes it when there is none, and brings its
-    /// schema up to date.
-    pub async fn open(url_or_path: &str) -> Result<Self, OpenError> {
-        let Pools { writer, readers, lock } = open::open(url_or_path).await?;
+    /// schema up to date. At most `readers_max` reads run at once; others wait.
+    pub async fn open(url_or_path: &str, readers_max: u32) -> Result<Self, OpenError> {
+        let Pools { writer, readers, lock } = open::open(url_or_path, readers_max).await?;
         Ok(Self { writer: Writer::new(writer), reader: Arc::new(Reader::new(readers)), lock })
     }
 }

@@ -14,9 +14,6 @@ use crate::store::{MigrationReport, OpenError};
 /// How the database is named, for those who named it otherwise.
 const URL_FORM: &str = "sqlite:path/to/file.db";
 
-/// So many reads run at once; others wait.
-const READERS_MAX: u32 = 4;
-
 /// How long a read waits for its turn, and any statement for another program's lock.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -67,7 +64,7 @@ pub async fn migrate(url_or_path: &str) -> Result<MigrationReport, OpenError> {
     report
 }
 
-pub(super) async fn open(url_or_path: &str) -> Result<Pools, OpenError> {
+pub(super) async fn open(url_or_path: &str, readers_max: u32) -> Result<Pools, OpenError> {
     let path = path_of(url_or_path)?;
     let lock = lock(&path)?;
     let writer = open_writer(&path).await?;
@@ -75,7 +72,7 @@ pub(super) async fn open(url_or_path: &str) -> Result<Pools, OpenError> {
         writer.close().await;
         return Err(meaning(&path, error));
     }
-    let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(WAIT_MAX);
+    let readers = SqlitePoolOptions::new().max_connections(readers_max).acquire_timeout(WAIT_MAX);
     Ok(Pools { writer, readers: readers.connect_lazy_with(reader_options(&path)), lock })
 }
 
