@@ -11,6 +11,8 @@ use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
 mod json;
 pub mod memory;
+pub mod open;
+pub mod postgres;
 mod text;
 
 /// The spans of one request, in the order sent. They are stored together or not at all.
