@@ -5,6 +5,7 @@
 
 mod codegen;
 mod house;
+mod postgres;
 mod store;
 mod support;
 mod wire;

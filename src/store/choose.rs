@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::postgres::{self, PostgresSettings, PostgresStore};
 use super::sqlite::{self, SqliteStore};
 use super::{MigrationReport, OpenError, SpanStore};
 
@@ -33,11 +34,13 @@ pub struct Opened {
 }
 
 enum Engine {
+    Postgres,
     Sqlite,
 }
 
 fn engine(url: &str) -> Result<Engine, OpenError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Engine::Postgres),
         Some("sqlite") => Ok(Engine::Sqlite),
         Some(_) | None => Err(OpenError::Url { form: URL_FORM, source: "it names no database that is known".into() }),
     }
@@ -46,6 +49,12 @@ fn engine(url: &str) -> Result<Engine, OpenError> {
 /// Opens the database that the URL names, after bringing its schema to this version's.
 pub async fn open(url: &str, settings: &OpenSettings) -> Result<Opened, OpenError> {
     match engine(url)? {
+        Engine::Postgres => {
+            let store = PostgresStore::connect(url, &postgres_settings(settings)).await?;
+            let place = store.place();
+            let writers = usize::try_from(settings.writer_connections_max).unwrap_or(usize::MAX);
+            Ok(Opened { store: Arc::new(store), writers, place })
+        }
         Engine::Sqlite => {
             let store = SqliteStore::open(url, settings.reader_connections_max).await?;
             Ok(Opened { place: url.to_owned(), store: Arc::new(store), writers: 1 })
@@ -54,8 +63,19 @@ pub async fn open(url: &str, settings: &OpenSettings) -> Result<Opened, OpenErro
 }
 
 /// Brings the schema of the database that the URL names to this version's, and says what was done.
-pub async fn migrate(url: &str, _wait_max: Duration) -> Result<MigrationReport, OpenError> {
+pub async fn migrate(url: &str, wait_max: Duration) -> Result<MigrationReport, OpenError> {
     match engine(url)? {
+        Engine::Postgres => postgres::migrate(url, wait_max).await,
         Engine::Sqlite => sqlite::migrate(url).await,
+    }
+}
+
+fn postgres_settings(settings: &OpenSettings) -> PostgresSettings {
+    PostgresSettings {
+        writer_connections_max: settings.writer_connections_max,
+        reader_connections_max: settings.reader_connections_max,
+        read_duration_max: settings.query_timeout,
+        start_wait_max: settings.wait_max,
+        ..PostgresSettings::default()
     }
 }

@@ -13,6 +13,7 @@ mod choose;
 mod json;
 pub mod memory;
 mod open;
+pub mod postgres;
 pub mod sqlite;
 mod text;
 
