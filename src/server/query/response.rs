@@ -117,3 +117,115 @@ fn split(nanos: u64) -> (i64, i32) {
     let seconds = i64::try_from(nanos / NANOS_PER_SECOND).unwrap_or(i64::MAX);
     (seconds, i32::try_from(nanos % NANOS_PER_SECOND).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+    use crate::model::{Attribute, Attributes, EntityRef, Keyed, SpanId, SpanKind, Status, StatusCode, TraceId, Value};
+    use crate::query::size;
+
+    /// Every field as large as it can be, beside the texts and lists.
+    const LARGE: u32 = u32::MAX;
+
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![Just(String::new()), "[a-zé]{1,200}", Just("x".repeat(20_000))]
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            Just(Value::Int(-1)),
+            Just(Value::Double(0.5)),
+            Just(Value::Bool(true)),
+            texts().prop_map(Value::String),
+            vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
+        ];
+        leaf.prop_recursive(4, 30, 5, |inner| {
+            let map =
+                vec(("[a-z]{0,9}", inner.clone()), 0..5).prop_map(|pairs| Value::Map(pairs.into_iter().collect()));
+            prop_oneof![vec(inner, 0..5).prop_map(Value::Array), map]
+        })
+    }
+
+    fn attributes() -> impl Strategy<Value = Attributes> {
+        let pair = (texts(), values()).prop_map(|(key, value)| Attribute { key, value });
+        vec(pair, 0..6).prop_map(Attributes)
+    }
+
+    fn resources() -> impl Strategy<Value = Resource> {
+        (attributes(), texts(), texts(), vec(texts(), 0..4), any::<bool>()).prop_map(
+            |(mut attributes, schema_url, node, keys, named)| {
+                if named {
+                    attributes.0.push(Attribute { key: "service.name".to_owned(), value: Value::String(node.clone()) });
+                    attributes.0.push(Attribute { key: "host.name".to_owned(), value: Value::String(node) });
+                }
+                let entity = EntityRef {
+                    schema_url: schema_url.clone(),
+                    entity_type: "host".to_owned(),
+                    id_keys: keys.clone(),
+                    description_keys: keys,
+                };
+                Resource { attributes, dropped_attributes_count: LARGE, entity_refs: vec![entity; 2], schema_url }
+            },
+        )
+    }
+
+    prop_compose! {
+        fn spans()(text in texts(), own in attributes(), others in attributes(), resource in resources(),
+                   events in 0..4_usize, links in 0..4_usize) -> Span {
+            let trace_id = TraceId::from_slice(&[255; 16]).unwrap();
+            let span_id = SpanId::from_slice(&[255; 8]).unwrap();
+            let event = Event {
+                time: UnixNanos(u64::MAX), name: text.clone(), attributes: others.clone(),
+                dropped_attributes_count: LARGE,
+            };
+            let link = Link {
+                trace_id: Some(trace_id), span_id: Some(span_id), trace_state: text.clone(),
+                attributes: others.clone(), dropped_attributes_count: LARGE, flags: LARGE,
+            };
+            let scope = Scope {
+                name: text.clone(), version: text.clone(), attributes: others, dropped_attributes_count: LARGE,
+                schema_url: text.clone(),
+            };
+            Span {
+                trace_id, span_id, parent_span_id: Some(span_id), trace_state: text.clone(), flags: LARGE,
+                name: text.clone(), kind: SpanKind(-1), start: UnixNanos(u64::MAX >> 1), end: UnixNanos(u64::MAX),
+                attributes: own, dropped_attributes_count: LARGE, events: vec![event; events],
+                dropped_events_count: LARGE, links: vec![link; links], dropped_links_count: LARGE,
+                status: Status { code: StatusCode(-1), message: text },
+                resource: Arc::new(Keyed::new(resource)), scope: Arc::new(Keyed::new(scope)),
+            }
+        }
+    }
+
+    /// As a page's element: with its tag and length.
+    fn sent(message: &impl Message) -> usize {
+        message.encode_length_delimited_to_vec().len().saturating_add(1)
+    }
+
+    proptest! {
+        /// A page that is full by the estimate must not be larger on the wire.
+        #[test]
+        fn no_span_is_larger_than_its_estimate(of in spans()) {
+            prop_assert!(sent(&span(&of)) <= size::span(&of));
+        }
+
+        #[test]
+        fn no_trace_is_larger_than_its_estimate(root in prop::option::of((texts(), texts())),
+                                                names in vec(texts(), 0..6)) {
+            let part = |name| ServiceSummary { name, span_count: u64::MAX, error_count: u64::MAX };
+            let of = TraceSummary {
+                trace_id: TraceId::from_slice(&[255; 16]).unwrap(), start: UnixNanos(u64::MAX), end: UnixNanos(u64::MAX),
+                root, span_count: u64::MAX, error_count: u64::MAX, services: names.into_iter().map(part).collect(),
+            };
+            let estimate = size::trace(&of);
+            prop_assert!(sent(&trace(of)) <= estimate);
+        }
+    }
+}
