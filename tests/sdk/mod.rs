@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::folder::Folder;
+use crate::support::directory::Directory;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
 use canonical::{canonical, list, spans_of_request};
@@ -35,14 +35,15 @@ async fn what_the_sdks_send_comes_out_of_postgres() {
 /// The scenario of `check`; guarantees the same of SQLite.
 #[test]
 fn what_the_sdks_send_comes_out_of_sqlite() {
-    check(&Folder::create().sqlite_url());
+    let directory = Directory::create();
+    check(&sqlite_url(&directory));
 }
 
 /// A client that was told nothing but the address finds every service that the server has.
 #[test]
 fn reflection_lists_the_services() {
-    let folder = Folder::create();
-    let server = Server::start(&folder.sqlite_url());
+    let directory = Directory::create();
+    let server = Server::start(&sqlite_url(&directory));
     let services = [
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
@@ -61,12 +62,16 @@ fn reflection_lists_the_services() {
 /// A trace that nobody sent is refused with the code that the contract names.
 #[test]
 fn an_unknown_trace_is_not_found() {
-    let folder = Folder::create();
-    let server = Server::start(&folder.sqlite_url());
+    let directory = Directory::create();
+    let server = Server::start(&sqlite_url(&directory));
     let request = json!({ "traceId": "0af7651916cd43dd8448eb211c80319c" });
     let refusal = Client::Python.call(&server, "GetTrace", &request).unwrap_err();
     let refusal: Value = serde_json::from_str(&refusal).unwrap();
     assert_eq!(refusal["code"], "NOT_FOUND", "{refusal}");
+}
+
+fn sqlite_url(directory: &Directory) -> String {
+    format!("sqlite:{}", directory.file("tracewell.db"))
 }
 
 /// Every SDK sends by every protocol it has, and every client asks for all of it; then the server is stopped and started

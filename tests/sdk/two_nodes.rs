@@ -9,7 +9,8 @@ use sqlx::{ColumnIndex, Connection, Database, Decode, PgConnection, Row, SqliteC
 use super::canonical::{canonical, list};
 use super::client::Client;
 use super::sender::given;
-use crate::support::folder::Folder;
+use super::sqlite_url;
+use crate::support::directory::Directory;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command, run};
 
@@ -36,9 +37,9 @@ async fn what_did_do_something_do_on_node_a_in_postgres() {
 /// The same on SQLite, whose file is read while the server has it open.
 #[tokio::test]
 async fn what_did_do_something_do_on_node_a_in_sqlite() {
-    let folder = Folder::create();
-    let _server = check(&folder.sqlite_url());
-    let mut connection = SqliteConnection::connect(&folder.sqlite_url()).await.unwrap();
+    let directory = Directory::create();
+    let _server = check(&sqlite_url(&directory));
+    let mut connection = SqliteConnection::connect(&sqlite_url(&directory)).await.unwrap();
     check_rows(&sqlx::query(SQL).fetch_all(&mut connection).await.unwrap());
     connection.close().await.unwrap();
 }
