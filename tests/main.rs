@@ -6,6 +6,7 @@
 mod codegen;
 mod house;
 mod postgres;
+mod sdk;
 mod store;
 mod support;
 mod wire;

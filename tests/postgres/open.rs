@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tracewell::store::OpenError;
 use tracewell::store::SpanStore;
-use tracewell::store::open::OpenError;
 use tracewell::store::postgres::{PostgresSettings, PostgresStore, migrate};
 
 use super::{execute, settings};

@@ -10,6 +10,7 @@ pub(crate) mod arbitrary;
 pub(crate) mod directory;
 pub(crate) mod memory;
 pub(crate) mod postgres;
+pub(crate) mod process;
 pub(crate) mod sqlite;
 
 /// A database that belongs to one test and goes with it.

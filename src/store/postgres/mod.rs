@@ -69,6 +69,7 @@ impl Default for PostgresSettings {
 pub struct PostgresStore {
     writer: Writer,
     reader: Reader,
+    place: String,
 }
 
 impl PostgresStore {
@@ -76,6 +77,7 @@ impl PostgresStore {
     pub async fn connect(url: &str, settings: &PostgresSettings) -> Result<Self, OpenError> {
         let options = open::parse(url)?;
         open::prepare(&options, settings.start_wait_max).await?;
+        let place = open::place_of_database(&options);
         let remembered = Arc::new(Remembered::default());
         let writer = Writer {
             pool: writer_pool(&options, settings, &remembered),
@@ -83,7 +85,13 @@ impl PostgresStore {
             remembered,
         };
         let reader = Reader { pool: reader_pool(options, settings), limit: settings.read_duration_max };
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, place })
+    }
+
+    /// Where the spans are, for a person to read: server and database, without user or password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.place.clone()
     }
 }
 

@@ -67,6 +67,12 @@ fn place(options: &PgConnectOptions) -> String {
     }
 }
 
+/// Server and database. Without a name in the URL, PostgreSQL takes the database that is called like the user.
+pub(super) fn place_of_database(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("postgres://{}/{database}", place(options))
+}
+
 async fn attempt(options: &PgConnectOptions) -> Result<MigrationReport, Failure> {
     let connecting = timeout(ATTEMPT_MAX, PgConnection::connect_with(options)).await;
     let connected = connecting.unwrap_or_else(|elapsed| Err(Error::Io(elapsed.into())));
