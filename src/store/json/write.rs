@@ -139,7 +139,7 @@ fn double(double: f64, levels: usize, out: &mut Vec<u8>) -> Result<(), StoreErro
 
 fn map(map: &[Attribute], levels: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
     let order = key_order_of(map);
-    if true && !map.iter().any(|pair| pair.key.starts_with('$')) {
+    if map.is_sorted_by(|a, b| order(a, b) == Ordering::Less) && !map.iter().any(|pair| pair.key.starts_with('$')) {
         return pairs(map.iter(), levels, out);
     }
     let levels = deeper(levels)?;
