@@ -22,7 +22,8 @@ mod read;
 mod row;
 mod search;
 mod statements;
-
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use open::migrate;
