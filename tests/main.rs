@@ -3,5 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that can not go on shall say where")]
 
+mod postgres;
+mod sqlite;
 mod store;
 mod support;

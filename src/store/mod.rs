@@ -11,11 +11,10 @@ use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
 mod json;
 pub mod memory;
-mod open;
+pub mod open;
+pub mod postgres;
 pub mod sqlite;
 mod text;
-
-pub use open::{MigrationReport, OpenError};
 
 /// The spans of one request, in the order sent. They are stored together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

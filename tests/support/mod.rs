@@ -9,6 +9,7 @@ use tracewell::store::SpanStore;
 pub(crate) mod arbitrary;
 pub(crate) mod directory;
 pub(crate) mod memory;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 /// A database that belongs to one test and goes with it.
