@@ -101,7 +101,7 @@ async fn searches_go_along_an_index() {
         (SearchFields { start_min, start_max, ..default() }, format!("{by_start} (start_time>? AND start_time<?)")),
         (SearchFields { service: service.clone(), ..default() }, format!("{by_service})")),
         (
-            SearchFields { service, start_min, start_max, ..default() },
+            SearchFields { start_min, start_max, service, ..default() },
             format!("{by_service} AND start_time>? AND start_time<?)"),
         ),
         (SearchFields { node: Some("n".to_owned()), ..default() }, by_start.to_owned()),
