@@ -7,6 +7,7 @@ mod codegen;
 mod house;
 mod postgres;
 mod sdk;
+mod sqlite;
 mod store;
 mod support;
 mod wire;

@@ -21,7 +21,8 @@ const STEPS_MAX: usize = 40;
 /// Spans of one history at the most, before near-copies of them are added.
 const SPANS_MAX: usize = 16;
 
-/// A test for each backend, with as many histories as it runs through in some ten seconds.
+/// A test for each backend, with as many histories as it runs through in some ten seconds, or as many as the variable
+/// `PROPTEST_CASES` asks for.
 macro_rules! histories_of {
     ($($backend:ident: $cases:literal),+) => { $(
         #[test]
@@ -34,12 +35,13 @@ macro_rules! histories_of {
         }
     )+ };
 }
-histories_of!(memory: 64, sqlite: 64);
+histories_of!(memory: 64, sqlite: 96, postgres: 20);
 
 fn check(cases: u32, run: impl Fn(History) -> TestCaseResult) {
     let persistence = FileFailurePersistence::Direct("tests/store/proptest-regressions/histories.txt");
+    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
     let config = Config {
-        cases,
+        cases: asked.unwrap_or(cases),
         failure_persistence: Some(Box::new(persistence)),
         max_shrink_iters: 400,
         source_file: Some(file!()),

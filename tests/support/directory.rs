@@ -1,6 +1,6 @@
 //! A directory of a test's own, gone with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Makes the names of one process's directories differ.
@@ -15,10 +15,6 @@ impl Directory {
         let path = std::env::temp_dir().join(format!("tracewell-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
     }
 
     /// The path of a file in it, as a text.

@@ -12,7 +12,8 @@ use futures::{StreamExt, TryStreamExt};
 use self::open::{Lock, Pools};
 use self::read::Reader;
 use self::write::Writer;
-use super::{Batch, OpenError, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use super::open::OpenError;
+use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 
 mod dictionary;
@@ -22,7 +23,8 @@ mod read;
 mod row;
 mod search;
 mod statements;
-
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use open::migrate;

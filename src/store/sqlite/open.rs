@@ -7,9 +7,10 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Error, SqlSafeStr};
+use tracing::info;
 
 use super::error::open_reason;
-use crate::store::{MigrationReport, OpenError};
+use crate::store::open::{MigrationReport, OpenError};
 
 /// How the database is named, for those who named it otherwise.
 const URL_FORM: &str = "sqlite:path/to/file.db";
@@ -31,7 +32,7 @@ const CHECKPOINT_PAGES: &str = "4096";
 /// A log that grew beyond this, in bytes, is cut back.
 const LOG_BYTES_MAX: &str = "67108864";
 
-/// Every migration: its version, what it does, and how.
+/// Version, description and statements of each migration, oldest first. One that was released never changes.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "spans", include_str!("../../../migrations/sqlite/0001_spans.sql"))];
 
 /// The right to be the only process on the file, for as long as this lives or until it is given back.
@@ -119,12 +120,12 @@ async fn apply(writer: &SqlitePool) -> Result<MigrationReport, MigrateError> {
     let migrator = migrator();
     let before = versions(&migrator, writer).await?;
     migrator.run(writer).await?;
-    let after = versions(&migrator, writer).await?;
     let applied = migrator.iter().filter(|migration| !before.contains(&migration.version));
-    Ok(MigrationReport {
-        applied: applied.map(|migration| (migration.version, migration.description.to_string())).collect(),
-        version: after.last().copied().unwrap_or_default(),
-    })
+    let applied: Vec<_> = applied.map(|migration| (migration.version, migration.description.to_string())).collect();
+    for (version, description) in &applied {
+        info!(version, description, "applied a migration");
+    }
+    Ok(MigrationReport { applied, version: version_known() })
 }
 
 fn migrator() -> Migrator {
@@ -142,8 +143,13 @@ async fn versions(migrator: &Migrator, writer: &SqlitePool) -> Result<Vec<i64>, 
     Ok(applied.into_iter().map(|migration| migration.version).collect())
 }
 
+/// The newest schema version that this binary knows.
+fn version_known() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
 fn meaning(path: &Path, error: MigrateError) -> OpenError {
-    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    let known = version_known();
     match error {
         MigrateError::VersionMissing(found) if found > known => OpenError::SchemaNewer { found, known },
         MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => {
@@ -187,4 +193,40 @@ pub(super) fn writer_options(path: &Path) -> SqliteConnectOptions {
 
 pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
     options(path).pragma("cache_size", READER_CACHE_KIB).pragma("query_only", "on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_in_the_folder_is_applied() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let known = MIGRATIONS.map(|(version, description, _)| format!("{version:04}_{description}.sql"));
+        assert_eq!(files, known);
+    }
+
+    #[test]
+    fn urls_and_paths_name_a_file() {
+        for (name, path) in [
+            ("sqlite:/a/b.db", "/a/b.db"),
+            ("sqlite:///a/b.db", "/a/b.db"),
+            ("/a/b.db", "/a/b.db"),
+            ("/a/b?c.db", "/a/b?c.db"),
+            ("//a/b.db", "/a/b.db"),
+        ] {
+            assert_eq!(path_of(name).unwrap(), Path::new(path), "{name}");
+        }
+        let here = std::env::current_dir().unwrap();
+        for name in ["sqlite:a.db", "sqlite://a.db", "a.db"] {
+            assert_eq!(path_of(name).unwrap(), here.join("a.db"), "{name}");
+        }
+        for name in ["", "sqlite:", "sqlite://", "sqlite::memory:", ":memory:", "sqlite:a.db?mode=ro"] {
+            let error = path_of(name).unwrap_err();
+            assert!(error.to_string().contains(URL_FORM), "{name}: {error}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(super) struct Reader {
 }
 
 /// A connection for one page. Dropped, it stops the statement that still runs on it.
-struct Reading {
+pub(super) struct Reading {
     connection: PoolConnection<Sqlite>,
     is_over: Arc<AtomicBool>,
 }
@@ -110,7 +110,7 @@ impl Reader {
         Self { pool, dictionary: Dictionary::default() }
     }
 
-    async fn begin(&self) -> Result<Reading, StoreError> {
+    pub(super) async fn begin(&self) -> Result<Reading, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let heard = Arc::clone(&is_over);

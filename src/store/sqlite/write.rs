@@ -22,7 +22,7 @@ const KNOWN_MAX: usize = 100_000;
 /// The only one who writes.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
     known: Mutex<Known>,
 }
 
