@@ -85,6 +85,21 @@ async fn a_stop_waits_for_requests_in_flight() {
     }
 }
 
+/// A client that keeps its connection for a next request does not hold the end up, and hears that it is over.
+#[tokio::test]
+async fn a_stop_ends_idle_connections_at_once() {
+    for http2 in [false, true] {
+        let mut listening = Listening::start(Routes::new().router(), settings()).await;
+        let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http::<Empty<Bytes>>();
+        let uri = format!("http://{}/", listening.address).parse().unwrap();
+        let answer = client.get(uri).await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(answer.to_bytes(), "fast");
+        listening.stop.cancel();
+        assert!((&mut listening.served).await.unwrap());
+        drop(client);
+    }
+}
+
 #[tokio::test]
 async fn at_the_deadline_what_is_left_is_cut() {
     for http2 in [false, true] {

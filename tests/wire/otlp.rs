@@ -208,9 +208,10 @@ async fn grpc_what_the_store_says_is_told_without_its_secrets() {
 /// The caller's patience ends the call, not the write.
 #[tokio::test]
 async fn grpc_a_callers_deadline_is_kept_and_the_spans_are_stored_all_the_same() {
-    let server = Server::gated(100, A_WHILE).await;
-    let patience = [("grpc-timeout", "300m")];
-    let answer = export_raw(server.grpc.address, &patience, false, &message(&["a"])).await;
+    let server = Server::gated(100, Duration::from_hours(1)).await;
+    let (patience, message) = ([("grpc-timeout", "300m")], message(&["a"]));
+    let call = export_raw(server.grpc.address, &patience, false, &message);
+    let answer = timeout(A_WHILE, call).await.expect("the call goes on");
     assert_eq!(answer.unwrap_err().code(), Code::DeadlineExceeded);
     server.store.begun.acquire().await.unwrap().forget();
     server.store.gate.add_permits(1);
@@ -465,6 +466,22 @@ async fn a_request_that_takes_too_long_is_told_so() {
     assert_eq!((answer.status.as_u16(), answer.json()["code"].as_i64()), (504, Some(4)));
     let status = export(server.grpc.address, &message(&["a"])).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+/// Bytes are bounded before they are decoded, on either door, as they are after decompression.
+#[tokio::test]
+async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
+    let server = Server::gated(100, A_WHILE).await;
+    let (grpc, http) = (server.grpc.address, server.http.address);
+    let first = tokio::spawn(async move { post_encoded(http, PROTOBUF, "gzip", gzip(&large(150_000))).await });
+    server.store.begun.acquire().await.unwrap().forget();
+    let status = timeout(A_WHILE, export(grpc, &large(150_000))).await.unwrap().unwrap_err();
+    assert_eq!((status.code(), retry_delay(&status).is_some()), (Code::Unavailable, true));
+    let second = timeout(A_WHILE, post_encoded(http, PROTOBUF, "gzip", gzip(&large(150_000)))).await.unwrap();
+    assert_eq!((second.status.as_u16(), second.header("retry-after")), (503, Some("1")));
+    server.store.gate.add_permits(1);
+    assert_eq!(first.await.unwrap().status, StatusCode::OK);
+    server.metric("tracewell_queue_bytes 0");
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark
 /// Small, so that tests reach it with small bodies.
 pub(crate) const REQUEST_BYTES_MAX: usize = 200_000;
 
+/// Enough for one large request, not for two.
+pub(crate) const QUEUE_BYTES_MAX: usize = 250_000;
+
 /// Long enough to never matter, short enough that a test that hangs ends.
 pub(crate) const A_WHILE: Duration = Duration::from_mins(1);
 
@@ -147,7 +150,7 @@ impl Server {
         });
         let metrics = Arc::new(Metrics::new());
         let settings =
-            IngestSettings { queue_requests_max, queue_bytes_max: 10_000_000, writers: 1, group_spans_max: 100 };
+            IngestSettings { queue_requests_max, queue_bytes_max: QUEUE_BYTES_MAX, writers: 1, group_spans_max: 100 };
         let ingest = Ingest::start(Arc::clone(&store) as Arc<dyn SpanStore>, settings, Arc::clone(&metrics));
         let cors_origins = vec!["https://*.shop.example".to_owned()];
         let settings = DoorSettings { request_bytes_max: REQUEST_BYTES_MAX, request_timeout, cors_origins };

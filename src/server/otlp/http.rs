@@ -43,10 +43,11 @@ async fn export(State(doors): State<Arc<Doors>>, request: Request<Body>) -> Resp
 }
 
 async fn store(doors: &Doors, encoding: Encoding, request: Request<Body>) -> Result<Accepted, Failure> {
-    let place = doors.ingest.enter()?;
+    let mut place = doors.ingest.enter()?;
     let compression = Compression::of(request.headers())?;
     let bytes_max = doors.settings.request_bytes_max;
     let body = body::read(request.into_body(), bytes_max).await?;
+    place.hold(body.len())?;
     let body = body::decompress(compression, body, bytes_max).await?;
     let protocol = match encoding {
         Encoding::Protobuf => Protocol::HttpProtobuf,
