@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::postgres::{self, PostgresSettings, PostgresStore};
-use super::sqlite::{self, SqliteStore};
+use super::sqlite::{self, SqliteSettings, SqliteStore};
 use super::{MigrationReport, OpenError, SpanStore};
 
 /// What a database URL may look like.
@@ -56,7 +56,7 @@ pub async fn open(url: &str, settings: &OpenSettings) -> Result<Opened, OpenErro
             Ok(Opened { store: Arc::new(store), writers, place })
         }
         Engine::Sqlite => {
-            let store = SqliteStore::open(url, settings.reader_connections_max).await?;
+            let store = SqliteStore::open(url, &sqlite_settings(settings)).await?;
             Ok(Opened { place: url.to_owned(), store: Arc::new(store), writers: 1 })
         }
     }
@@ -78,4 +78,8 @@ fn postgres_settings(settings: &OpenSettings) -> PostgresSettings {
         start_wait_max: settings.wait_max,
         ..PostgresSettings::default()
     }
+}
+
+fn sqlite_settings(settings: &OpenSettings) -> SqliteSettings {
+    SqliteSettings { reader_connections_max: settings.reader_connections_max }
 }

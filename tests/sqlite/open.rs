@@ -5,9 +5,9 @@ use std::fs;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
 use tracewell::model::SearchFields;
+use tracewell::store::OpenError;
 use tracewell::store::SpanStore;
-use tracewell::store::open::OpenError;
-use tracewell::store::sqlite::{SqliteStore, migrate};
+use tracewell::store::sqlite::{SqliteSettings, SqliteStore, migrate};
 
 use crate::store::{batch, descending, scan, scanned};
 use crate::support::directory::Directory;
@@ -22,7 +22,7 @@ async fn execute(file: &str, statement: &'static str) {
 }
 
 async fn refused(file: &str) -> String {
-    SqliteStore::open(file).await.unwrap_err().to_string()
+    SqliteStore::open(file, &SqliteSettings::default()).await.unwrap_err().to_string()
 }
 
 /// While a store is open, nobody else opens or migrates its file; when it is closed or dropped, anybody may.
@@ -30,19 +30,21 @@ async fn refused(file: &str) -> String {
 async fn a_file_has_one_owner() {
     let directory = Directory::create();
     let file = directory.file("spans.db");
-    let first = SqliteStore::open(&file).await.unwrap();
-    for error in [SqliteStore::open(&file).await.unwrap_err(), migrate(&file).await.unwrap_err()] {
+    let first = SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap();
+    for error in
+        [SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap_err(), migrate(&file).await.unwrap_err()]
+    {
         assert!(matches!(error, OpenError::InUse { .. }), "{error}");
         let told = format!("{file} is in use by another tracewell: stop that one, or give this one a file of its own");
         assert_eq!(error.to_string(), told);
     }
     first.write(&[batch(&[span(1, 1, 1)])]).await.unwrap();
     first.close().await;
-    let second = SqliteStore::open(&file).await.unwrap();
+    let second = SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap();
     drop(first);
     assert_eq!(scanned(&second, scan(SearchFields::default())).await, [span(1, 1, 1)]);
     drop(second);
-    SqliteStore::open(&file).await.unwrap().close().await;
+    SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap().close().await;
 }
 
 /// What is in the files at the moment of the OK is all that was acknowledged: a copy of them, as a process that is
@@ -51,7 +53,7 @@ async fn a_file_has_one_owner() {
 async fn the_files_have_all_when_ok_is_said() {
     let directory = Directory::create();
     let (file, copy) = (directory.file("spans.db"), directory.file("copy.db"));
-    let store = SqliteStore::open(&file).await.unwrap();
+    let store = SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap();
     let mut written = Vec::new();
     for round in 1..=10 {
         let spans: Vec<_> = (1..=100).map(|id| span(round, id, id)).collect();
@@ -60,7 +62,7 @@ async fn the_files_have_all_when_ok_is_said() {
         for suffix in ["", "-wal"] {
             fs::copy(format!("{file}{suffix}"), format!("{copy}{suffix}")).unwrap();
         }
-        let after = SqliteStore::open(&copy).await.unwrap();
+        let after = SqliteStore::open(&copy, &SqliteSettings::default()).await.unwrap();
         assert!(scanned(&after, scan(SearchFields::default())).await == descending(&written), "round {round}");
         after.close().await;
     }
@@ -75,7 +77,7 @@ async fn migrations_are_reported() {
     let report = migrate(&file).await.unwrap();
     assert_eq!(report.to_string(), "applied 1: spans\nthe schema is at version 1");
     assert_eq!(migrate(&format!("sqlite://{file}")).await.unwrap().to_string(), "the schema is at version 1");
-    SqliteStore::open(&format!("sqlite:{file}")).await.unwrap().close().await;
+    SqliteStore::open(&format!("sqlite:{file}"), &SqliteSettings::default()).await.unwrap().close().await;
     execute(&file, "delete from span_row").await;
 }
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tracewell::model::{Span, SpanId};
 use tracewell::store::SpanStore;
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
-use tracewell::store::sqlite::SqliteStore;
+use tracewell::store::sqlite::{SqliteSettings, SqliteStore};
 
 use crate::store::batch;
 use crate::support::arbitrary;
@@ -29,7 +29,7 @@ impl Both {
         let (directory, database) = (Directory::create(), TestDatabase::create().await);
         let file = directory.file("spans.db");
         let stores: [Box<dyn SpanStore>; 2] = [
-            Box::new(SqliteStore::open(&file).await.unwrap()),
+            Box::new(SqliteStore::open(&file, &SqliteSettings::default()).await.unwrap()),
             Box::new(PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap()),
         ];
         for store in stores {

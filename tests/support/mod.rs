@@ -12,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod sqlite;
+pub(crate) mod test_database;
 
 /// A database that belongs to one test and goes with it.
 #[async_trait]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tracewell::store::SpanStore;
-use tracewell::store::sqlite::SqliteStore;
+use tracewell::store::sqlite::{SqliteSettings, SqliteStore};
 
 use super::Database;
 use super::directory::Directory;
@@ -14,7 +14,7 @@ struct Sqlite(Directory);
 #[async_trait]
 impl Database for Sqlite {
     async fn open(&self) -> Arc<dyn SpanStore> {
-        Arc::new(SqliteStore::open(&self.0.file("spans.db"), 4).await.unwrap())
+        Arc::new(SqliteStore::open(&self.0.file("spans.db"), &SqliteSettings::default()).await.unwrap())
     }
 }
 

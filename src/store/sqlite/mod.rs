@@ -29,6 +29,19 @@ mod write;
 
 pub use open::migrate;
 
+/// How the file is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteSettings {
+    /// At most so many connections read; one writes.
+    pub reader_connections_max: u32,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self { reader_connections_max: 8 }
+    }
+}
+
 /// A store in a SQLite file, which nobody else writes while this is open.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -40,9 +53,9 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file that a URL (`sqlite:tracewell.db`) or a path names; makes it when there is none, and brings its
-    /// schema up to date. At most `readers_max` reads run at once; others wait.
-    pub async fn open(url_or_path: &str, readers_max: u32) -> Result<Self, OpenError> {
-        let Pools { writer, readers, lock } = open::open(url_or_path, readers_max).await?;
+    /// schema up to date.
+    pub async fn open(url_or_path: &str, settings: &SqliteSettings) -> Result<Self, OpenError> {
+        let Pools { writer, readers, lock } = open::open(url_or_path, settings).await?;
         Ok(Self { writer: Writer::new(writer), reader: Arc::new(Reader::new(readers)), lock })
     }
 }

@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Error, SqlSafeStr};
 use tracing::info;
 
+use super::SqliteSettings;
 use super::error::open_reason;
 use crate::store::open::{MigrationReport, OpenError};
 
@@ -65,7 +66,7 @@ pub async fn migrate(url_or_path: &str) -> Result<MigrationReport, OpenError> {
     report
 }
 
-pub(super) async fn open(url_or_path: &str, readers_max: u32) -> Result<Pools, OpenError> {
+pub(super) async fn open(url_or_path: &str, settings: &SqliteSettings) -> Result<Pools, OpenError> {
     let path = path_of(url_or_path)?;
     let lock = lock(&path)?;
     let writer = open_writer(&path).await?;
@@ -73,7 +74,7 @@ pub(super) async fn open(url_or_path: &str, readers_max: u32) -> Result<Pools, O
         writer.close().await;
         return Err(meaning(&path, error));
     }
-    let readers = SqlitePoolOptions::new().max_connections(readers_max).acquire_timeout(WAIT_MAX);
+    let readers = SqlitePoolOptions::new().max_connections(settings.reader_connections_max).acquire_timeout(WAIT_MAX);
     Ok(Pools { writer, readers: readers.connect_lazy_with(reader_options(&path)), lock })
 }
 

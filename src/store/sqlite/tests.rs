@@ -10,12 +10,12 @@ use std::task::Poll;
 use futures::TryStreamExt;
 use sqlx::{Row, query, query_scalar};
 
-use super::SqliteStore;
 use super::open::writer_options;
 use super::search::page;
 use super::statements::{
     SELECT_FACTS, SELECT_OPERATIONS_AFTER, SELECT_SERVICES, SELECT_SPANS, SELECT_TRACE, SELECT_WATERMARK,
 };
+use super::{SqliteSettings, SqliteStore};
 use crate::model::{
     AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Scope, Search, SearchFields, Span, SpanId,
     SpanKey, SpanKind, Status, StatusCode, TraceId, UnixNanos, Value,
@@ -35,7 +35,7 @@ impl TestFile {
     }
 
     async fn open(&self) -> SqliteStore {
-        SqliteStore::open(self.0.to_str().unwrap()).await.unwrap()
+        SqliteStore::open(self.0.to_str().unwrap(), &SqliteSettings::default()).await.unwrap()
     }
 }
 
