@@ -82,7 +82,9 @@ impl PostgresStore {
             limit: settings.write_duration_max,
             remembered,
         };
-        let reader = Reader { pool: reader_pool(options, settings), limit: settings.read_duration_max };
+        // The server's own limit comes first, and leaves the connection in order.
+        let limit = settings.read_duration_max.saturating_add(settings.acquire_wait_max);
+        let reader = Reader { pool: reader_pool(options, settings), limit };
         Ok(Self { writer, reader })
     }
 }

@@ -1,5 +1,7 @@
 //! The plans of the statements and of the views are a promise too: on a table that is not small, each goes through the
-//! index that was made for it.
+//! index that was made for it. And what readers are kept from.
+
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Row};
 
@@ -10,7 +12,7 @@ use super::{PostgresSettings, PostgresStore, scan};
 use crate::model::{
     AttributeCondition, AttributeScope, Search, SearchFields, SpanId, SpanKey, SpanKind, TraceId, UnixNanos, Value,
 };
-use crate::store::{Scan, Watermark};
+use crate::store::{Scan, SpanStore, Watermark};
 
 #[path = "../../../tests/support/postgres.rs"]
 mod support;
@@ -52,8 +54,7 @@ impl Filled {
     }
 
     async fn end(self) {
-        self.store.writer.pool.close().await;
-        self.store.reader.pool.close().await;
+        self.store.close().await;
         drop(self.database);
     }
 }
@@ -83,7 +84,7 @@ fn newest(fields: SearchFields) -> Scan {
 #[track_caller]
 fn check_newest(plan: &str, index_condition: &str) {
     assert!(plan.contains("Index Scan Backward using span_row_by_service on span_row s"), "{plan}");
-    assert!(plan.contains(index_condition), "{plan}");
+    assert!(plan.contains(index_condition) && plan.contains("Incremental Sort"), "{plan}");
     assert!(!plan.contains("Seq Scan on span_row"), "{plan}");
 }
 
@@ -169,6 +170,37 @@ async fn the_views_let_conditions_through() {
         assert!(plan.contains(index) && !plan.contains("Seq Scan on span_row"), "{plan}");
     }
     filled.end().await;
+}
+
+/// The server itself stops a reader that takes too long, and one that would write.
+#[tokio::test]
+async fn readers_neither_write_nor_run_for_ever() {
+    let database = support::TestDatabase::create().await;
+    let settings = PostgresSettings { read_duration_max: Duration::from_millis(100), ..PostgresSettings::default() };
+    let store = PostgresStore::connect(&database.url(), &settings).await.unwrap();
+    for (statement, code) in [("select pg_sleep(60)", "57014"), ("truncate span_row", "25006")] {
+        let error = sqlx::query(statement).execute(&store.reader.pool).await.unwrap_err();
+        assert_eq!(error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some(code));
+    }
+    store.close().await;
+}
+
+/// A commit waits for the disk, whatever the database is set to; a stronger setting is left alone.
+#[tokio::test]
+async fn writers_commit_to_disk() {
+    let database = support::TestDatabase::create().await;
+    let mut connection = database.connect().await;
+    for (set, expected) in [("off", "on"), ("remote_apply", "remote_apply")] {
+        let alter = format!(
+            "do $$ begin execute format('alter database %I set synchronous_commit = {set}', current_database()); end $$"
+        );
+        connection.execute(AssertSqlSafe(alter)).await.unwrap();
+        let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+        let show = sqlx::query_scalar("show synchronous_commit");
+        let actual: String = show.fetch_one(&store.writer.pool).await.unwrap();
+        assert_eq!(actual, expected);
+        store.close().await;
+    }
 }
 
 /// Keys alone are read in the same way, in pages of any size.
