@@ -6,6 +6,8 @@
 mod codegen;
 mod house;
 mod postgres;
+mod process;
+mod roundtrip;
 mod sdk;
 mod sqlite;
 mod store;

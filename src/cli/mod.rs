@@ -116,7 +116,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TRACEWELL_REQUEST_BYTES_MAX", default_value_t = 64 * MIB, value_parser = at_least_one)]
     pub request_bytes_max: usize,
     /// Most requests that wait for their commit; one more is told to come again
-    #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
+    #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 512, value_parser = at_least_one)]
     pub queue_requests_max: usize,
     /// Most bytes of requests that wait for their commit
     #[arg(long, env = "TRACEWELL_QUEUE_BYTES_MAX", default_value_t = 256 * MIB, value_parser = at_least_one)]
