@@ -6,3 +6,6 @@
 
 pub mod decode;
 pub mod encode;
+
+#[cfg(test)]
+mod tests;
