@@ -68,9 +68,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let page = Web::new(Arc::clone(&metrics), stop.clone());
     let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), limits(&args), closed.clone()));
 
-    let settings = open_settings(&args);
+    let (url, settings) = (args.database.url(), open_settings(&args));
     let result = tokio::select! {
-        opened = store::open(&args.database.database_url, &settings) => match opened {
+        opened = store::open(&url, &settings) => match opened {
             Ok(opened) => run(&args, opened, [grpc, http], web_address, &page, metrics, &stop).await,
             Err(error) => Err(error.into()),
         },
@@ -128,7 +128,7 @@ async fn run(
 pub async fn migrate(args: MigrateArgs) -> Result<(), AppError> {
     start_log(&args.log)?;
     let wait = Duration::from_secs(args.database.database_wait_seconds_max);
-    let report = store::migrate(&args.database.database_url, wait).await?;
+    let report = store::migrate(&args.database.url(), wait).await?;
     writeln!(io::stdout(), "{report}")?;
     Ok(())
 }

@@ -36,18 +36,22 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
     /// Where spans are kept: `postgres://user:password@host/database` (PostgreSQL 15 or later) or `sqlite:FILE`.
-    /// The variable `DATABASE_URL` is read too
-    #[arg(
-        long,
-        env = "TRACEWELL_DATABASE_URL",
-        default_value = "sqlite:tracewell.db",
-        hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    pub database_url: String,
+    /// Without it, the variable `DATABASE_URL` counts; without that too, it is `sqlite:tracewell.db`
+    #[arg(long, env = "TRACEWELL_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    database_url: Option<String>,
     /// How long to wait at the start for a database that is not there yet, in seconds
     #[arg(long, env = "TRACEWELL_DATABASE_WAIT_SECONDS_MAX", default_value_t = 300)]
     pub database_wait_seconds_max: u64,
+}
+
+impl DatabaseArgs {
+    /// The database, by the flag, its variable, `DATABASE_URL` (which many platforms set), or the default.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let common = || std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+        self.database_url.clone().or_else(common).unwrap_or_else(|| "sqlite:tracewell.db".to_owned())
+    }
 }
 
 /// How log lines look.

@@ -122,6 +122,27 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
     assert!(!health(web));
 }
 
+/// Scenario: the database is named in each way there is. Guarantee: the flag wins over `TRACEWELL_DATABASE_URL`, that
+/// over `DATABASE_URL`, and that over the default, a file in the working directory.
+#[test]
+fn the_database_is_named_by_flag_variable_or_default() {
+    let directory = Directory::create();
+    let name = |name: &str| format!("sqlite:{}", directory.file(name));
+    let mut names = vec![("tracewell.db", None, None, None)];
+    names.push(("common", None, None, Some(name("common"))));
+    names.push(("variable", None, Some(name("variable")), Some(name("common"))));
+    names.push(("flag", Some(name("flag")), Some(name("variable")), Some(name("common"))));
+    for (made, flag, variable, common) in names {
+        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
+        command.arg("migrate").args(flag.iter().flat_map(|url| ["--database-url", url]));
+        command.envs(variable.map(|url| ("TRACEWELL_DATABASE_URL", url)));
+        command.envs(common.map(|url| ("DATABASE_URL", url))).current_dir(directory.file("."));
+        assert!(!std::path::Path::new(&directory.file(made)).exists());
+        assert!(command.output().unwrap().status.success());
+        assert!(std::path::Path::new(&directory.file(made)).exists(), "{made} was not made");
+    }
+}
+
 fn health(web: SocketAddr) -> bool {
     end_of(&["health", "--web-listen", &web.to_string()]).0
 }
