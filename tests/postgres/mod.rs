@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use tracewell::model::{
-    Attributes, EntityRef, Event, Keyed, Link, Resource, Scope, Span, SpanId, SpanKind, Status, StatusCode, TraceId,
-    UnixNanos, Value,
+    Attributes, EntityRef, Event, Keyed, Link, Resource, Scope, Search, Span, SpanId, SpanKind, Status, StatusCode,
+    TraceId, UnixNanos, Value,
 };
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError};
@@ -41,7 +41,7 @@ async fn all(stream: SpanStream) -> Result<Vec<Span>, StoreError> {
 }
 
 fn scan(limit: usize) -> Scan {
-    Scan { search: Default::default(), as_of: None, before: None, limit }
+    Scan { search: Search::default(), as_of: None, before: None, limit }
 }
 
 /// A plain span with this number as its ids.

@@ -64,7 +64,7 @@ async fn a_changed_schema_is_refused() {
 async fn a_wrong_url_is_refused_at_once() {
     let database = TestDatabase::create().await;
     let url = database.url();
-    let settings = PostgresSettings { start_wait_max: Duration::from_secs(600), ..settings() };
+    let settings = PostgresSettings { start_wait_max: Duration::from_mins(10), ..settings() };
     let error = PostgresStore::connect(&url.replacen("tracewell_test_", "nowhere_", 1), &settings).await.unwrap_err();
     assert!(error.to_string().starts_with("there is no database nowhere_"), "{error}");
     let login = with(&database, "postgres@", "nobody:secret@");
@@ -77,15 +77,9 @@ async fn a_wrong_url_is_refused_at_once() {
 /// A database whose encoding can not hold every text would refuse spans one by one, later.
 #[tokio::test]
 async fn an_encoding_that_can_not_hold_every_text_is_refused() {
-    let database = TestDatabase::create().await;
-    let mut connection = database.connect().await;
-    let create = "create database tracewell_test_latin1 encoding 'LATIN1' locale 'C' template template0";
-    execute(&mut connection, "drop database if exists tracewell_test_latin1").await;
-    execute(&mut connection, create).await;
-    let (server, _) = database.url().rsplit_once('/').map(|(server, _)| (server.to_owned(), ())).unwrap();
-    let error = refusal(&format!("{server}/tracewell_test_latin1")).await;
+    let database = TestDatabase::create_with("encoding 'LATIN1' locale 'C'").await;
+    let error = refusal(&database.url()).await;
     assert!(matches!(&error, OpenError::Encoding { encoding } if encoding == "LATIN1"), "{error}");
-    execute(&mut connection, "drop database tracewell_test_latin1").await;
 }
 
 /// Without anybody listening, the error names the place and how long we waited.
@@ -107,7 +101,8 @@ async fn a_server_that_starts_late_is_waited_for() {
     let database = TestDatabase::create().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (_, rest) = database.url().split_once('@').map(|(user, rest)| (user.to_owned(), rest.to_owned())).unwrap();
+    let url = database.url();
+    let (_, rest) = url.split_once('@').unwrap();
     let (server, path) = rest.split_once('/').unwrap();
     let server = server.to_owned();
     tokio::spawn(async move {

@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::future::{join_all, try_join_all};
-use tracewell::model::{AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Search, SearchFields, Value};
+use futures::future::{join, join_all};
+use tracewell::model::{
+    AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Search, SearchFields, Span, Value,
+};
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::{SpanStore, StoreError};
 
@@ -95,8 +97,7 @@ async fn a_cancelled_write_leaves_all_or_nothing() {
         let name = Value::String(format!("service {polls}"));
         let attributes = Attributes::from_iter([("service.name", name)]);
         let resource = Arc::new(Keyed::new(Resource { attributes, ..Resource::default() }));
-        let spans =
-            [span(trace, 1), span(trace, 2)].map(|span| tracewell::model::Span { resource: resource.clone(), ..span });
+        let spans = [span(trace, 1), span(trace, 2)].map(|span| Span { resource: resource.clone(), ..span });
         let outcome = cut_after(polls, write(&store, &spans)).await;
         write(&store, &[span(200, trace)]).await.unwrap();
         let stored = all(store.trace(spans[0].trace_id)).await.unwrap().len();
@@ -128,29 +129,34 @@ async fn a_refused_write_leaves_nothing() {
     store.close().await;
 }
 
-/// Writers that add the same services at the same time, each in another order, do not end in a deadlock.
+/// Writers that add the same resources at the same time, each in an order of its own, do not end in a deadlock. All of
+/// them are stopped halfway first, by somebody else who holds one of the resources.
 #[tokio::test]
 async fn writers_do_not_block_each_other_for_ever() {
     let database = TestDatabase::create().await;
-    let stores = try_join_all((0..2).map(|_| async { Ok::<_, ()>(open(&database).await) })).await.unwrap();
-    let writes =
-        (0..8_usize).flat_map(|turn| stores.iter().map(move |store| (turn, store))).map(|(turn, store)| async move {
-            let mut spans: Vec<_> = (1..=60)
-                .map(|id| {
-                    let name = Value::String(format!("service {id} of {}", turn / 4));
-                    let attributes = Attributes::from_iter([("service.name", name)]);
-                    let resource = Arc::new(Keyed::new(Resource { attributes, ..Resource::default() }));
-                    tracewell::model::Span { resource, ..span(1, id) }
-                })
-                .collect();
-            let middle = turn * 7;
-            spans.rotate_left(middle);
-            write(store, &spans).await
-        });
-    for result in join_all(writes).await {
+    let store = open(&database).await;
+    let spans: Vec<_> = (0..200)
+        .map(|number| {
+            let attributes = Attributes::from_iter([("number", Value::Int(number))]);
+            Span { resource: Arc::new(Keyed::new(Resource { attributes, ..Resource::default() })), ..span(1, 1) }
+        })
+        .collect();
+    let mut holder = database.connect().await;
+    let key = spans[100].resource.key();
+    execute(&mut holder, &format!("begin; insert into resource values ({key}, 0, '', '', '', '{{}}')")).await;
+    let release = async {
+        let waiting = "select count(*) from pg_stat_activity \
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        let mut observer = database.connect().await;
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.unwrap() < 4 {}
+        execute(&mut holder, "rollback").await;
+    };
+    let (results, ()) = join(join_all((0..4).map(|_| write(&store, &spans))), release).await;
+    for result in results {
         result.unwrap();
     }
-    join_all(stores.iter().map(PostgresStore::close)).await;
+    assert_eq!(all(store.trace(spans[0].trace_id)).await.unwrap().len(), 200);
+    store.close().await;
 }
 
 /// After a new connection, nothing is taken for granted: the server behind it may have lost rows that were written.

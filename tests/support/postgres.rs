@@ -18,10 +18,15 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) async fn create() -> Self {
+        Self::create_with("encoding 'UTF8'").await
+    }
+
+    /// A database with these options of `create database`.
+    pub(crate) async fn create_with(options: &str) -> Self {
         let server = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL or run ./scripts/test");
         let random = RandomState::new().build_hasher().finish();
         let name = format!("tracewell_test_{}_{random:016x}", std::process::id());
-        run(&server, format!("create database {name} encoding 'UTF8' template template0")).await;
+        run(&server, format!("create database {name} {options} template template0")).await;
         Self { name, server }
     }
 

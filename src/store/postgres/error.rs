@@ -9,6 +9,14 @@ use sqlx::error::DatabaseError;
 
 use crate::store::StoreError;
 
+/// How the SQLSTATEs of errors begin that pass: connection lost; login, database or rights that somebody is changing;
+/// a standby that was not promoted yet; conflicts; out of disk, memory or connections; a lock that was not free;
+/// stopping, starting, out of time; files that can not be read or written.
+const PASSING: [&str; 11] = ["08", "28", "3D000", "42501", "25006", "40", "53", "55P03", "57", "58000", "58030"];
+
+/// How those begin that a value is to blame for: invalid data, and what is beyond PostgreSQL's limits.
+const ABOUT_THE_DATA: [&str; 2] = ["22", "54"];
+
 /// Runs a call with a limit of time, so that a host that fell silent holds nobody up.
 pub(super) async fn within<T>(
     limit: Duration,
@@ -37,26 +45,15 @@ pub(super) fn meaning(error: Error) -> StoreError {
 
 /// Whether the same statement may succeed when the database or its administrator has had some time.
 fn is_passing(error: &dyn DatabaseError) -> bool {
-    match code(error).as_bytes() {
-        // Connection lost; out of disk, memory or connections; conflicts; shutting down, starting up, out of time;
-        // failed reads and writes of files; login, database or rights that somebody is changing.
-        [b'0', b'8', ..] | [b'5', b'3', ..] | [b'4', b'0', ..] | [b'5', b'7', ..] | [b'2', b'8', ..] => true,
-        b"55P03" | b"58000" | b"58030" | b"3D000" | b"42501" => true,
-        // A standby that has not been promoted yet.
-        b"25006" => true,
-        _ => false,
-    }
+    let code = code(error);
+    PASSING.iter().any(|start| code.starts_with(start))
 }
 
-/// Whether the values are what it can not take.
+/// Whether the values are what it can not take. It says of a value beyond 1 GiB only that it can not get the memory.
 fn is_about_the_data(error: &dyn DatabaseError) -> bool {
-    match code(error).as_bytes() {
-        // Invalid data; beyond a limit of PostgreSQL's.
-        [b'2', b'2', ..] | [b'5', b'4', ..] => true,
-        // The only way in which it says that a value is beyond 1 GiB.
-        b"XX000" => error.message().starts_with("invalid memory alloc request size"),
-        _ => false,
-    }
+    let code = code(error);
+    ABOUT_THE_DATA.iter().any(|start| code.starts_with(start))
+        || (code == "XX000" && error.message().starts_with("invalid memory alloc request size"))
 }
 
 /// The SQLSTATE.

@@ -8,6 +8,8 @@ mod copy;
 mod dictionary;
 mod error;
 mod open;
+#[cfg(test)]
+mod plans;
 mod read;
 mod row;
 mod scan;
@@ -57,7 +59,7 @@ impl Default for PostgresSettings {
             acquire_wait_max: Duration::from_secs(5),
             write_duration_max: Duration::from_secs(30),
             read_duration_max: Duration::from_secs(30),
-            start_wait_max: Duration::from_secs(60),
+            start_wait_max: Duration::from_mins(1),
         }
     }
 }
@@ -80,7 +82,9 @@ impl PostgresStore {
             limit: settings.write_duration_max,
             remembered,
         };
-        let reader = Reader { pool: reader_pool(options, settings), limit: settings.read_duration_max };
+        // The server's own limit comes first, and leaves the connection in order.
+        let limit = settings.read_duration_max.saturating_add(settings.acquire_wait_max);
+        let reader = Reader { pool: reader_pool(options, settings), limit };
         Ok(Self { writer, reader })
     }
 }
@@ -102,14 +106,21 @@ fn writer_pool(options: &PgConnectOptions, settings: &PostgresSettings, remember
         .connect_lazy_with(options.clone())
 }
 
-/// A search's plan depends on its values (how long a time, how rare a service), so it is made for them; compiling it
-/// would take longer than running it.
-fn reader_pool(options: PgConnectOptions, settings: &PostgresSettings) -> PgPool {
-    let statements = format!(
+/// Settings that leave the planner no wrong choice. It can not know how many spans have some attribute, guesses very
+/// few, and would rather collect and sort all spans of a time than walk the index backwards until there are enough.
+/// A plan depends on its values (how long a time, how rare a service), so it is made for them; compiling it would take
+/// longer than running it.
+fn reader_settings(settings: &PostgresSettings) -> String {
+    format!(
         "set default_transaction_read_only = on; set statement_timeout = {}; \
+         set enable_bitmapscan = off; set enable_sort = off; \
          set plan_cache_mode = force_custom_plan; set jit = off",
         settings.read_duration_max.as_millis()
-    );
+    )
+}
+
+fn reader_pool(options: PgConnectOptions, settings: &PostgresSettings) -> PgPool {
+    let statements = reader_settings(settings);
     PgPoolOptions::new()
         .max_connections(settings.reader_connections_max)
         .acquire_timeout(settings.acquire_wait_max)

@@ -24,10 +24,10 @@ const SCAN_KEYS_MAX: usize = 20_000;
 /// Read only, so that it costs no transaction id; one snapshot, so that the spans' resources are in it.
 const BEGIN_TRACE: &str = "begin isolation level repeatable read read only";
 
-const TRACE_IDS: &str = "\
+pub(super) const TRACE_IDS: &str = "\
     select distinct resource_id, scope_id from span_row where encode(trace_id, 'hex') collate \"C\" = $1";
 
-const SUMMARIES: &str = "\
+pub(super) const SUMMARIES: &str = "\
     select s.start_time, s.start_nano, s.trace_id, s.span_id, s.digest, s.duration_nano, s.end_exact,
         s.parent_span_id is null, coalesce(s.status_code, 0) = 2, service.name,
         case when s.parent_span_id is null then s.name end
@@ -86,12 +86,12 @@ impl Reader {
             let mut dictionary = Dictionary::default();
             let mut pages = Pages::of(&scan, SCAN_SPANS_MAX);
             while pages.wanted() > 0 {
-                let page = within(self.limit, self.scan_page(&scan, &pages, &mut dictionary)).await?;
-                pages.fetched(page.len());
-                for row in page {
-                    let (key, span) = read_span(&row, &dictionary)?;
-                    if pages.is_new(key) {
-                        yield span;
+                let rows = within(self.limit, self.scan_page(&scan, &pages, &mut dictionary)).await?;
+                pages.fetched(rows.len());
+                for row in rows {
+                    let found = read_span(&row, &dictionary)?;
+                    if pages.is_new(found.0) {
+                        yield found.1;
                     }
                 }
             }
@@ -202,7 +202,7 @@ fn read_operation(row: &PgRow) -> Result<Operation, StoreError> {
     Ok(Operation { name: columns.text()?, kind: SpanKind(columns.take()?) })
 }
 
-fn trace_statement() -> sqlx::AssertSqlSafe<String> {
+pub(super) fn trace_statement() -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
         "select {SPAN_COLUMNS} from span_row s where encode(s.trace_id, 'hex') collate \"C\" = $1 \
          order by s.start_time, s.start_nano, s.span_id, s.digest"

@@ -68,29 +68,27 @@ fn rows_of_a_service(
     push_search(&scan.search, sql)
 }
 
-/// The first comparison is what the index understands.
+/// The index understands the first column of such a comparison.
 fn push_before(key: SpanKey, sql: &mut Builder) {
     let (micros, nanos) = key.start.to_micros_and_nanos();
-    sql.push(" and s.start_time <= ").push_bind(Micros(micros));
     sql.push(" and (s.start_time, s.start_nano, s.trace_id, s.span_id, s.digest) < (");
     sql.push_bind(Micros(micros)).push(", ").push_bind(nanos).push(", ");
     sql.push_bind(key.trace_id.as_bytes().to_vec()).push(", ").push_bind(key.span_id.as_bytes().to_vec());
     sql.push(", ").push_bind(key.digest).push(")");
 }
 
-fn push_start(comparison: &str, inclusive: &str, time: UnixNanos, sql: &mut Builder) {
+fn push_start(comparison: &str, time: UnixNanos, sql: &mut Builder) {
     let (micros, nanos) = time.to_micros_and_nanos();
-    sql.push(format_args!(" and s.start_time {inclusive} ")).push_bind(Micros(micros));
     sql.push(format_args!(" and (s.start_time, s.start_nano) {comparison} ("));
     sql.push_bind(Micros(micros)).push(", ").push_bind(nanos).push(")");
 }
 
 fn push_search(search: &Search, sql: &mut Builder) -> Result<(), StoreError> {
     if let Some(min) = search.start_min {
-        push_start(">=", ">=", min, sql);
+        push_start(">=", min, sql);
     }
     if let Some(max) = search.start_max {
-        push_start("<", "<=", max, sql);
+        push_start("<", max, sql);
     }
     if let Some(node) = &search.node {
         sql.push(" and s.resource_id in (select resource_id from resource where node = ");
