@@ -16,7 +16,8 @@ use tracewell::model::{
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{Batch, Scan, SpanStore, Watermark};
 
-use crate::support::{Database, arbitrary};
+use crate::support::arbitrary;
+use crate::support::database::Database;
 
 /// Steps of one history at the most.
 const STEPS_MAX: usize = 40;
@@ -31,7 +32,7 @@ macro_rules! histories_of {
         fn $backend() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             check($cases, |history| runtime.block_on(async {
-                let database = crate::support::$backend::create().await;
+                let database = crate::support::database::$backend::create().await;
                 history.run(&*database).await
             }));
         }

@@ -1,14 +1,8 @@
 //! A PostgreSQL database of a test's own, on the server that `TEST_DATABASE_URL` names.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use tracewell::store::SpanStore;
-use tracewell::store::postgres::{PostgresSettings, PostgresStore};
-
-use super::Database;
 
 /// A new, empty database, dropped with this value.
 pub(crate) struct TestDatabase {
@@ -60,16 +54,4 @@ impl Drop for TestDatabase {
 async fn run(server: &str, statement: String) {
     let mut connection = PgConnection::connect(server).await.expect("the server of TEST_DATABASE_URL answers");
     connection.execute(AssertSqlSafe(statement)).await.unwrap();
-}
-
-#[async_trait]
-impl Database for TestDatabase {
-    async fn open(&self) -> Arc<dyn SpanStore> {
-        Arc::new(PostgresStore::connect(&self.url(), &PostgresSettings::default()).await.unwrap())
-    }
-}
-
-/// An empty database.
-pub(crate) async fn create() -> Box<dyn Database> {
-    Box::new(TestDatabase::create().await)
 }
