@@ -22,7 +22,7 @@ macro_rules! round_trips_on {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             let config = Config { cases: $cases, source_file: Some(file!()), ..Config::default() };
             let result = TestRunner::new(config).run(&spans(SPANS_MAX), |spans| runtime.block_on(async {
-                let database = crate::support::$backend::create().await;
+                let database = crate::support::database::$backend::create().await;
                 round_trip(&*database, &spans).await
             }));
             if let Err(error) = result {
@@ -34,7 +34,7 @@ macro_rules! round_trips_on {
 round_trips_on!(memory: 64, sqlite: 48, postgres: 16);
 
 /// Scenario: one request. Guarantee: the traces read back, encoded, are the request, each exact copy once.
-async fn round_trip(database: &dyn crate::support::Database, spans: &[Span]) -> TestCaseResult {
+async fn round_trip(database: &dyn crate::support::database::Database, spans: &[Span]) -> TestCaseResult {
     let sent = encode::traces_data(spans);
     let request = ExportTraceServiceRequest { resource_spans: sent.resource_spans.clone() };
     let decoded = decode::protobuf(&request.encode_to_vec()).unwrap();
