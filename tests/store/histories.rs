@@ -69,14 +69,14 @@ enum Step {
     Reopen,
     Trace(TraceId),
     Scan {
-        search: Search,
+        search: Asked,
         as_of: Option<Index>,
         before: Option<Before>,
         limit: usize,
     },
     /// Every page of a search, from the newest span to the end.
     Pages {
-        search: Search,
+        search: Asked,
         as_of: Option<Index>,
         page: usize,
     },
