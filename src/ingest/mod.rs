@@ -90,7 +90,7 @@ impl Ingest {
     /// Returns when all spans of the batch are committed, or when they will not be. A caller that stops waiting
     /// takes nothing back: the spans are stored all the same. A batch without spans is done at once.
     pub async fn commit(&self, place: Place, batch: Batch) -> Result<(), IngestError> {
-        if batch.spans.is_empty() {
+        if batch.spans().is_empty() {
             return Ok(());
         }
         let (answer, answered) = oneshot::channel();

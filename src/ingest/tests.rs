@@ -26,7 +26,7 @@ impl SpanStore for ScriptedStore {
     async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
         self.begun.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
-        let names: Vec<_> = batches.iter().flat_map(|batch| batch.spans.iter().map(|span| span.name.clone())).collect();
+        let names: Vec<_> = batches.iter().flat_map(|batch| batch.spans().iter().map(|span| span.name.clone())).collect();
         for name in &names {
             match name.as_str() {
                 "bug" => return Err(StoreError::Bug("as the script says".into())),
@@ -146,8 +146,7 @@ impl Bench {
 }
 
 fn batch(name: &str) -> Batch {
-    Batch {
-        spans: vec![Span {
+    Batch::new(vec![Span {
             trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
             span_id: SpanId::from_slice(&[2; 8]).unwrap(),
             parent_span_id: None,
@@ -166,8 +165,7 @@ fn batch(name: &str) -> Batch {
             status: crate::model::Status::default(),
             resource: Arc::new(Keyed::new(Resource::default())),
             scope: Arc::new(Keyed::new(Scope::default())),
-        }],
-    }
+    }])
 }
 
 /// One answer in a word.

@@ -71,12 +71,12 @@ impl Writer {
                 () = self.stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
         };
-        let mut spans = first.batch.spans.len();
+        let mut spans = first.batch.spans().len();
         let mut group = vec![first];
         while spans < self.group_spans_max
             && let Ok(job) = queue.try_recv()
         {
-            spans = spans.saturating_add(job.batch.spans.len());
+            spans = spans.saturating_add(job.batch.spans().len());
             group.push(job);
         }
         Some(group)

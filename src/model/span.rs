@@ -243,12 +243,14 @@ impl Span {
     /// The span's place in the order of all spans.
     #[must_use]
     pub fn key(&self) -> SpanKey {
-        SpanKey {
-            start: self.start,
-            trace_id: self.trace_id,
-            span_id: self.span_id,
-            digest: digest::low_half(self.digest()),
-        }
+        self.key_with(self.digest())
+    }
+
+    /// The same for whoever has the span's digest already.
+    #[must_use]
+    pub fn key_with(&self, digest: u128) -> SpanKey {
+        let digest = digest::low_half(digest);
+        SpanKey { start: self.start, trace_id: self.trace_id, span_id: self.span_id, digest }
     }
 
     /// How long it took, in nanoseconds, clamped as [`UnixNanos::nanos_since`] says.

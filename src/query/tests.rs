@@ -43,7 +43,7 @@ pub(super) fn search() -> Search {
 }
 
 pub(super) async fn write(store: &dyn SpanStore, seeds: &[Seed]) {
-    store.write(&[Batch { spans: seeds.iter().copied().map(span).collect() }]).await.unwrap();
+    store.write(&[Batch::new(seeds.iter().copied().map(span).collect())]).await.unwrap();
 }
 
 pub(super) fn in_runtime<T>(work: impl Future<Output = T>) -> T {
@@ -118,7 +118,7 @@ async fn names_are_read_page_by_page() {
             Span { resource, ..span((1, 1, 1, true)) }
         });
         let operations = names.iter().map(|name| Span { name: (*name).to_owned(), ..span((1, 1, 1, true)) });
-        store.write(&[Batch { spans: spans.chain(operations).collect() }]).await.unwrap();
+        store.write(&[Batch::new(spans.chain(operations).collect())]).await.unwrap();
         let services = read_all(async |token| query.services(&PageRequest { size: Some(size), token }).await).await;
         let mut expected = vec!["a", "a\0", "a b", "käse", names[5], "unknown_service"];
         expected.sort_unstable();

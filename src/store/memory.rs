@@ -1,32 +1,44 @@
 //! Spans in a list: the store that is too simple to be wrong, and the oracle for the other two. Nothing survives the
 //! process, so promise 1 holds only as long as it lives.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
-use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use super::{Batch, Fingerprint, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary};
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// Every span ever written, in the order of arrival, copies too.
-    spans: Mutex<Vec<Span>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Every span ever stored, in the order of arrival, copies too.
+    spans: Vec<Span>,
+    /// The batches that they came in, and when.
+    receipts: HashMap<Fingerprint, Instant>,
 }
 
 impl MemoryStore {
     /// The spans that had arrived by `as_of` and pass `filter`: by ascending key, copies removed.
     fn sorted(&self, as_of: Option<Watermark>, filter: impl Fn(&Span) -> bool) -> Vec<(SpanKey, Span)> {
-        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = &self.lock().spans;
         let arrived = as_of.and_then(|watermark| usize::try_from(watermark.0).ok()).unwrap_or(spans.len());
         let mut sorted: Vec<_> =
             spans.iter().take(arrived).filter(|span| filter(span)).map(|span| (span.key(), span.clone())).collect();
         sorted.sort_by_key(|(key, _)| *key);
         sorted.dedup_by_key(|(key, _)| *key);
         sorted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn scan(&self, scan: &Scan) -> Vec<(SpanKey, Span)> {
@@ -44,10 +56,27 @@ fn stream_of(spans: Vec<(SpanKey, Span)>) -> SpanStream {
 
 #[async_trait]
 impl SpanStore for MemoryStore {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.extend(batches.iter().flat_map(|batch| batch.spans.iter().cloned()));
-        Ok(())
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        let mut state = self.lock();
+        let write = |batch: &Batch| {
+            if batch.spans().is_empty() {
+                return Written::Stored;
+            }
+            if state.receipts.contains_key(&batch.fingerprint()) {
+                return Written::Recognised;
+            }
+            state.receipts.insert(batch.fingerprint(), Instant::now());
+            state.spans.extend_from_slice(batch.spans());
+            Written::Stored
+        };
+        Ok(batches.iter().map(write).collect())
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        let receipts = &mut self.lock().receipts;
+        let before = receipts.len();
+        receipts.retain(|_, written| written.elapsed() <= age);
+        Ok(u64::try_from(before.saturating_sub(receipts.len())).unwrap_or(u64::MAX))
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
@@ -86,7 +115,7 @@ impl SpanStore for MemoryStore {
     }
 
     async fn watermark(&self) -> Result<Watermark, StoreError> {
-        let arrived = self.spans.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let arrived = self.lock().spans.len();
         Ok(Watermark(i64::try_from(arrived).unwrap_or(i64::MAX)))
     }
 

@@ -4,11 +4,14 @@
 //! `memory` is obvious on purpose: it is the oracle that the other two are compared with, under random histories. What
 //! the two databases share is in `json/` (values as JSON) and `text.rs` (texts).
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
+mod batch;
 mod choose;
 mod json;
 pub mod memory;
@@ -20,12 +23,7 @@ mod text;
 pub use choose::{OpenSettings, Opened, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
-/// The spans of one request, in the order sent. They are stored together or not at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// The request's good spans.
-    pub spans: Vec<Span>,
-}
+pub use batch::{Batch, Fingerprint};
 
 /// Spans, one at a time, so that a caller can stop early; dropping the stream stops the query behind it.
 pub type SpanStream = BoxStream<'static, Result<Span, StoreError>>;
@@ -46,6 +44,15 @@ pub struct Scan {
     pub before: Option<SpanKey>,
     /// At most so many spans, exact copies counted once.
     pub limit: usize,
+}
+
+/// What became of a batch that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Its spans are stored.
+    Stored,
+    /// It was stored before, and nothing was done.
+    Recognised,
 }
 
 /// What went wrong in a store, named by what the caller does next.
@@ -91,10 +98,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// 8. **Steady.** With `as_of`, `scan_*` and `summaries` see what was committed when the watermark was named, and
 ///    nothing that began to arrive later.
 /// 9. **Safe.** Any value that the model can hold can be written and searched for; none reaches SQL as text.
+/// 10. **Recognised.** A batch that was committed before is not stored again, whoever wrote it, until its receipt is
+///     forgotten; of equal batches that are written at the same moment, one is stored.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
-    /// Stores all spans of all batches in one transaction.
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError>;
+    /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
+    /// order, what became of it.
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError>;
+
+    /// Forgets the receipts of batches that were committed longer ago than `age`, and says how many. A batch that is
+    /// sent again after that is stored again (and its spans are still shown once).
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError>;
 
     /// All spans of a trace; none when the trace is unknown.
     fn trace(&self, trace_id: TraceId) -> SpanStream;

@@ -40,7 +40,7 @@ async fn round_trip(database: &dyn crate::support::database::Database, spans: &[
     let decoded = decode::protobuf(&request.encode_to_vec()).unwrap();
     prop_assert_eq!((decoded.rejected.count(), decoded.repaired), (0, 0));
     let store = database.open().await;
-    store.write(&[Batch { spans: decoded.spans }]).await.unwrap();
+    store.write(&[Batch::new(decoded.spans)]).await.unwrap();
     let mut ids: Vec<_> = spans.iter().map(|span| span.trace_id).collect();
     ids.sort();
     ids.dedup();

@@ -199,7 +199,7 @@ impl Pair {
     }
 
     async fn write(&self, batches: &[Vec<Index>], spans: &[Span]) -> TestCaseResult {
-        let batch = |indices: &Vec<Index>| Batch { spans: indices.iter().map(|i| i.get(spans).clone()).collect() };
+        let batch = |indices: &Vec<Index>| Batch::new(indices.iter().map(|i| i.get(spans).clone()).collect());
         let batches: Vec<_> = batches.iter().map(batch).collect();
         self.store.write(&batches).await?;
         self.oracle.write(&batches).await?;

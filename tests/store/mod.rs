@@ -11,7 +11,7 @@ mod histories;
 
 /// One request of these spans.
 pub(crate) fn batch(spans: &[Span]) -> Batch {
-    Batch { spans: spans.to_vec() }
+    Batch::new(spans.to_vec())
 }
 
 /// Everything that matches, newest first.

@@ -91,7 +91,7 @@ impl Doors {
         for (reason, count) in rejected.by_reason() {
             self.metrics.rejected(reason, count);
         }
-        self.ingest.commit(place, Batch { spans }).await?;
+        self.ingest.commit(place, Batch::new(spans)).await?;
         Ok(Accepted { rejected: rejected.count(), message: message(rejected.message(), repaired) })
     }
 

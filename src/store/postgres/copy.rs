@@ -33,7 +33,7 @@ impl CopyBuffer {
     }
 
     /// Appends a row. After an error the buffer is of no use.
-    pub(super) fn push(&mut self, span: &Span, service_id: i64) -> Result<(), StoreError> {
+    pub(super) fn push(&mut self, span: &Span, digest: u128, service_id: i64) -> Result<(), StoreError> {
         let (start_micros, start_nano) = span.start.to_micros_and_nanos();
         let duration = span.duration_nanos();
         let end_follows = span.start.0.checked_add(duration) == Some(span.end.0);
@@ -44,7 +44,7 @@ impl CopyBuffer {
         self.fixed(span.resource.key().to_be_bytes());
         self.fixed(span.scope.key().to_be_bytes());
         self.fixed(service_id.to_be_bytes());
-        self.fixed(span.key().digest.to_be_bytes());
+        self.fixed(span.key_with(digest).digest.to_be_bytes());
         self.fixed(span.kind.0.to_be_bytes());
         self.fixed(span.flags.to_be_bytes());
         self.optional((span.status.code.0 != 0).then(|| span.status.code.0.to_be_bytes()));

@@ -24,7 +24,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
-use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 use dictionary::Remembered;
 use read::Reader;
@@ -141,8 +141,12 @@ fn reader_pool(options: PgConnectOptions, settings: &PostgresSettings) -> PgPool
 
 #[async_trait]
 impl SpanStore for PostgresStore {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
         self.writer.write(batches).await
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.writer.forget_receipts(age).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {

@@ -20,7 +20,10 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(5);
 const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
 
 /// Version, description and statements of each migration, oldest first. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "spans", include_str!("../../../migrations/postgres/0001_spans.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "spans", include_str!("../../../migrations/postgres/0001_spans.sql")),
+    (2, "receipts", include_str!("../../../migrations/postgres/0002_receipts.sql")),
+];
 
 /// Why an attempt failed.
 enum Failure {

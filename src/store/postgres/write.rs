@@ -1,18 +1,32 @@
-//! Writing: one transaction for the whole call, new rows of the dictionaries first, then the spans by COPY.
+//! Writing: one transaction for the whole call, the receipts of its batches first, which say what is new at all; then
+//! new rows of the dictionaries, then the spans by COPY.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
 use super::copy::{COPY_SPANS, CopyBuffer};
-use super::dictionary::{NewRows, Remembered, ServiceIds};
+use super::dictionary::{Remembered, ServiceIds};
 use super::error::{meaning, within};
 use crate::model::Span;
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, StoreError, Written};
 
 /// Spans are encoded and sent in pieces of about so many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
+
+/// Receipts that one statement deletes at the most.
+const FORGOTTEN_RECEIPTS_MAX: i64 = 10_000;
+
+const LEAVE_RECEIPTS: &str = "\
+    insert into receipt (fingerprint) select fingerprint from unnest($1::bytea[]) as left (fingerprint)
+    on conflict do nothing
+    returning fingerprint";
+
+const FORGET_RECEIPTS: &str = "\
+    delete from receipt where fingerprint in (
+        select fingerprint from receipt where received_time < now() - make_interval(secs => $1) limit $2)";
 
 /// The writing half of the store.
 #[derive(Debug)]
@@ -24,41 +38,77 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
-        let spans = || batches.iter().flat_map(|batch| &batch.spans);
-        if spans().next().is_none() {
-            return Ok(());
+    pub(super) async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        if batches.iter().all(|batch| batch.spans().is_empty()) {
+            return Ok(vec![Written::Stored; batches.len()]);
         }
         within(self.limit, async {
             let mut lease = Lease::take(&self.pool).await?;
-            let rows = self.remembered.unknown(spans());
-            transaction(lease.connection()?, &rows, spans()).await?;
+            let written = self.transaction(lease.connection()?, batches).await?;
             lease.give_back();
-            self.remembered.remember(&rows);
-            Ok(())
+            Ok(written)
         })
         .await
     }
+
+    async fn transaction(&self, connection: &mut PgConnection, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        let mut transaction = connection.begin().await.map_err(meaning)?;
+        let written = leave_receipts(&mut transaction, batches).await?;
+        let is_new = |(batch, written): (_, &Written)| (*written == Written::Stored).then_some(batch);
+        let new: Vec<&Batch> = batches.iter().zip(&written).filter_map(is_new).collect();
+        let rows = self.remembered.unknown(new.iter().flat_map(|batch| batch.spans()));
+        rows.insert(&mut transaction).await?;
+        copy(&mut transaction, new.into_iter().flat_map(Batch::iter)).await?;
+        transaction.commit().await.map_err(meaning)?;
+        self.remembered.remember(&rows);
+        Ok(written)
+    }
+
+    /// Deletes the receipts that are older than `age`, in pieces, so that no statement holds many locks for long.
+    pub(super) async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        let mut forgotten = 0_u64;
+        loop {
+            let deleted = within(self.limit, async {
+                let seconds = age.as_secs_f64();
+                let deletion = sqlx::query(FORGET_RECEIPTS).bind(seconds).bind(FORGOTTEN_RECEIPTS_MAX);
+                Ok(deletion.execute(&self.pool).await.map_err(meaning)?.rows_affected())
+            });
+            let deleted = deleted.await?;
+            forgotten = forgotten.saturating_add(deleted);
+            if deleted < FORGOTTEN_RECEIPTS_MAX.unsigned_abs() {
+                return Ok(forgotten);
+            }
+        }
+    }
 }
 
-async fn transaction<'a>(
+/// Leaves a receipt for each batch and says which batches had none. While another transaction leaves the same receipt
+/// this waits for its end. Receipts are left in the order of their fingerprints, so no two writers wait for each other.
+async fn leave_receipts(connection: &mut PgConnection, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+    let mut fingerprints: Vec<[u8; 16]> = batches.iter().map(|batch| batch.fingerprint().to_bytes()).collect();
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    let left: Vec<Vec<u8>> =
+        sqlx::query_scalar(LEAVE_RECEIPTS).bind(&fingerprints[..]).fetch_all(connection).await.map_err(meaning)?;
+    let mut left: HashSet<Vec<u8>> = left.into_iter().collect();
+    // Of equal batches in one call the first is stored.
+    let written = batches.iter().map(|batch| match left.remove(&batch.fingerprint().to_bytes()[..]) {
+        true => Written::Stored,
+        false => Written::Recognised,
+    });
+    Ok(written.collect())
+}
+
+async fn copy<'a>(
     connection: &mut PgConnection,
-    rows: &NewRows<'_>,
-    spans: impl Iterator<Item = &'a Span>,
+    spans: impl Iterator<Item = (&'a Span, u128)>,
 ) -> Result<(), StoreError> {
-    let mut transaction = connection.begin().await.map_err(meaning)?;
-    rows.insert(&mut transaction).await?;
-    copy(&mut transaction, spans).await?;
-    transaction.commit().await.map_err(meaning)
-}
-
-async fn copy<'a>(connection: &mut PgConnection, spans: impl Iterator<Item = &'a Span>) -> Result<(), StoreError> {
     let mut copy = connection.copy_in_raw(COPY_SPANS).await.map_err(meaning)?;
     let mut buffer = CopyBuffer::new(PIECE_BYTES);
     let mut service_ids = ServiceIds::default();
-    for span in spans {
+    for (span, digest) in spans {
         let (service_id, _) = service_ids.of(&span.resource);
-        buffer.push(span, service_id)?;
+        buffer.push(span, digest, service_id)?;
         if buffer.len() >= PIECE_BYTES {
             copy.send(buffer.bytes()).await.map_err(meaning)?;
             buffer.clear();

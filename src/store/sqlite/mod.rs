@@ -5,6 +5,7 @@
 //! views for people who ask in SQL are in `migrations/sqlite/`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
@@ -13,7 +14,7 @@ use self::open::{Lock, Pools};
 use self::read::Reader;
 use self::write::Writer;
 use super::open::OpenError;
-use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 
 mod dictionary;
@@ -62,8 +63,12 @@ impl SqliteStore {
 
 #[async_trait]
 impl SpanStore for SqliteStore {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
         self.writer.write(batches).await
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.writer.forget_receipts(age).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {

@@ -34,7 +34,10 @@ const CHECKPOINT_PAGES: &str = "4096";
 const LOG_BYTES_MAX: &str = "67108864";
 
 /// Version, description and statements of each migration, oldest first. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "spans", include_str!("../../../migrations/sqlite/0001_spans.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "spans", include_str!("../../../migrations/sqlite/0001_spans.sql")),
+    (2, "receipts", include_str!("../../../migrations/sqlite/0002_receipts.sql")),
+];
 
 /// The right to be the only process on the file, for as long as this lives or until it is given back.
 #[derive(Debug)]

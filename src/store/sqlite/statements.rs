@@ -7,6 +7,14 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 /// No reader may see half a write, and two writers would have to wait for each other at the first row anyway.
 pub(super) const BEGIN: &str = "begin immediate";
 
+pub(super) const LEAVE_RECEIPT: &str = "insert or ignore into receipt (fingerprint) values (?)";
+
+/// A few at a time, so that no write waits for long.
+pub(super) const FORGET_RECEIPTS: &str = "
+delete from receipt
+where fingerprint in (
+    select fingerprint from receipt where received_time < cast(strftime('%s', 'now') as integer) - ? limit ?)";
+
 pub(super) const INSERT_SERVICE: &str = "insert or ignore into service (name) values (?)";
 
 pub(super) const SELECT_SERVICE: &str = "select service_id from service where name = ?";

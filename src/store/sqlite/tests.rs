@@ -69,7 +69,7 @@ fn span(id: u64) -> Span {
 }
 
 fn batch(ids: std::ops::Range<u64>) -> [Batch; 1] {
-    [Batch { spans: ids.map(span).collect() }]
+    [Batch::new(ids.map(span).collect())]
 }
 
 fn scan(fields: SearchFields) -> Scan {
@@ -228,7 +228,7 @@ async fn a_failed_write_is_sorted_and_stores_nothing() {
 
     let deep = (0..200).fold(Value::Null, |value, _| Value::Array(vec![value]));
     let deep = Span { attributes: [("deep", deep)].into_iter().collect(), ..span(50) };
-    let refused = store.write(&[Batch { spans: vec![span(49), deep] }]).await;
+    let refused = store.write(&[Batch::new(vec![span(49), deep])]).await;
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
 
     assert_eq!(store.scan_keys(scan(SearchFields::default())).await.unwrap().len(), 2);

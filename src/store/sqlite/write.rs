@@ -2,6 +2,7 @@
 //! remembered from call to call, so that a span that is like the ones before it costs one row and nothing else.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use futures::future::join;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool};
@@ -11,13 +12,17 @@ use tokio::sync::Mutex;
 use super::error::store_error;
 use super::row::Parameters;
 use super::statements::{
-    BEGIN, INSERT_OPERATION, INSERT_RESOURCE, INSERT_SCOPE, INSERT_SERVICE, SELECT_SERVICE, insert_spans,
+    BEGIN, FORGET_RECEIPTS, INSERT_OPERATION, INSERT_RESOURCE, INSERT_SCOPE, INSERT_SERVICE, LEAVE_RECEIPT,
+    SELECT_SERVICE, insert_spans,
 };
 use crate::model::{Keyed, Resource, Scope, Span, SpanKind};
-use crate::store::{Batch, StoreError, json, text};
+use crate::store::{Batch, StoreError, Written, json, text};
 
 /// At most so many resources, scopes and operations are remembered; then all are forgotten, and learnt again.
 const KNOWN_MAX: usize = 100_000;
+
+/// Receipts that one statement deletes at the most.
+const FORGOTTEN_RECEIPTS_MAX: i64 = 1_000;
 
 /// The only one who writes.
 #[derive(Debug)]
@@ -44,16 +49,19 @@ impl Writer {
     }
 
     /// Stores all spans in one transaction. Dropped before its end, it rolls back, or has committed by then.
-    pub(super) async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
-        let spans: Vec<&Span> = batches.iter().flat_map(|batch| &batch.spans).collect();
-        if spans.is_empty() {
-            return Ok(());
+    pub(super) async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        if batches.iter().all(|batch| batch.spans().is_empty()) {
+            return Ok(vec![Written::Stored; batches.len()]);
         }
         let mut shared = self.known.lock().await;
         // Taken out, so that whatever goes wrong below leaves nothing that is known and not stored.
         let mut known = std::mem::take(&mut *shared);
         let mut transaction = self.pool.begin_with(BEGIN).await.map_err(store_error)?;
-        for span in &spans {
+        let written = leave_receipts(batches, &mut transaction).await?;
+        let is_new = |(batch, written): (_, &Written)| (*written == Written::Stored).then_some(batch);
+        let new = batches.iter().zip(&written).filter_map(is_new);
+        let spans: Vec<(&Span, u128)> = new.flat_map(Batch::iter).collect();
+        for (span, _) in &spans {
             known.learn(span, &mut transaction).await?;
         }
         insert(&spans, &known, &mut transaction).await?;
@@ -61,7 +69,21 @@ impl Writer {
         if known.count <= KNOWN_MAX {
             *shared = known;
         }
-        Ok(())
+        Ok(written)
+    }
+
+    /// Deletes the receipts that are older than `age`, in pieces, so that writes get their turn.
+    pub(super) async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        let mut forgotten = 0_u64;
+        loop {
+            let deletion = query(FORGET_RECEIPTS).bind(seconds).bind(FORGOTTEN_RECEIPTS_MAX);
+            let deleted = deletion.execute(&self.pool).await.map_err(store_error)?.rows_affected();
+            forgotten = forgotten.saturating_add(deleted);
+            if deleted < FORGOTTEN_RECEIPTS_MAX.unsigned_abs() {
+                return Ok(forgotten);
+            }
+        }
     }
 
     pub(super) async fn close(&self) {
@@ -69,8 +91,20 @@ impl Writer {
     }
 }
 
+/// Leaves a receipt for each batch and says which batches had none. Of equal batches in one call the first is stored.
+async fn leave_receipts(batches: &[Batch], connection: &mut SqliteConnection) -> Result<Vec<Written>, StoreError> {
+    let mut written = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let fingerprint = batch.fingerprint().to_bytes();
+        let leave = query(LEAVE_RECEIPT).bind(&fingerprint[..]).execute(&mut *connection);
+        let is_new = leave.await.map_err(store_error)?.rows_affected() == 1;
+        written.push(if is_new { Written::Stored } else { Written::Recognised });
+    }
+    Ok(written)
+}
+
 /// Inserts the rows of the spans, making the next statement's while SQLite is at the last one's.
-async fn insert(spans: &[&Span], known: &Known, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+async fn insert(spans: &[(&Span, u128)], known: &Known, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut rest = spans;
     let mut ready = next_insert(&mut rest, known)?;
     while let Some((statement, arguments)) = ready {
@@ -83,14 +117,14 @@ async fn insert(spans: &[&Span], known: &Known, connection: &mut SqliteConnectio
 }
 
 /// The next statement and its values; takes the spans that it inserts.
-fn next_insert(rest: &mut &[&Span], known: &Known) -> Result<Option<(SqlStr, SqliteArguments)>, StoreError> {
+fn next_insert(rest: &mut &[(&Span, u128)], known: &Known) -> Result<Option<(SqlStr, SqliteArguments)>, StoreError> {
     let Some((statement, rows)) = insert_spans(rest.len()) else { return Ok(None) };
     let (now, later) = rest.split_at(rows);
     let mut parameters = Parameters::default();
-    for span in now {
+    for (span, digest) in now {
         let service_id = known.resources.get(&span.resource.key()).copied();
         let service_id = service_id.ok_or_else(|| StoreError::Bug("a resource was not learnt".into()))?;
-        parameters.span(span, service_id)?;
+        parameters.span(span, *digest, service_id)?;
     }
     *rest = later;
     Ok(Some((statement, parameters.into_arguments())))

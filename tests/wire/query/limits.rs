@@ -49,7 +49,7 @@ async fn pages_are_limited_in_items_and_bytes() {
     let spans = || (1..6).map(|trace| Span { resource: resource(&format!("s{trace}")), ..span(trace, 1, 1) });
     for (page_size_max, page_bytes_max) in [(2, 2 << 20), (1_000, 700)] {
         let store = MemoryStore::default();
-        store.write(&[Batch { spans: spans().collect() }]).await.unwrap();
+        store.write(&[Batch::new(spans().collect())]).await.unwrap();
         let settings = QuerySettings { page_size_max, page_bytes_max, ..QuerySettings::default() };
         let served = served_with(Arc::new(store), settings).await;
         let mut request = SearchRequest { page_size: i32::MAX, ..SearchRequest::default() };

@@ -53,7 +53,7 @@ async fn served_with(store: Arc<dyn SpanStore>, settings: QuerySettings) -> Serv
 /// A server that has these spans.
 async fn served(spans: Vec<Span>) -> Served {
     let store = MemoryStore::default();
-    store.write(&[Batch { spans }]).await.unwrap();
+    store.write(&[Batch::new(spans)]).await.unwrap();
     served_with(Arc::new(store), QuerySettings::default()).await
 }
 
