@@ -15,6 +15,7 @@ use crate::cli::{LogArgs, LogFormatArg, MigrateArgs, ServeArgs};
 use crate::ingest::{Ingest, IngestSettings};
 use crate::metrics::Metrics;
 use crate::query::{Query, QuerySettings};
+use crate::retention::{self, RetentionSettings};
 use crate::server::health::{self, Health};
 use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
@@ -67,6 +68,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let closed = CancellationToken::new();
     let page = Web::new(Arc::clone(&metrics), stop.clone());
     let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), limits(&args), closed.clone()));
+    info!(web = %web_address, "starting");
 
     let (url, settings) = (args.database.url(), open_settings(&args));
     let result = tokio::select! {
@@ -112,6 +114,7 @@ async fn run(
     let all = all.fallback(unknown::answer).merge(otlp::router(doors));
     let grpc = tokio::spawn(listen::serve(grpc, all.clone(), limits(args), stop.clone()));
     let http = tokio::spawn(listen::serve(http, all, limits(args), stop.clone()));
+    tokio::spawn(retention::run(Arc::clone(&store), retention_settings(args), stop.clone()));
     tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
 
     stop.cancelled().await;
@@ -219,6 +222,10 @@ fn door_settings(args: &ServeArgs) -> DoorSettings {
 
 fn query_settings(args: &ServeArgs) -> QuerySettings {
     QuerySettings { query_timeout: Duration::from_secs(args.query_seconds_max), ..QuerySettings::default() }
+}
+
+fn retention_settings(args: &ServeArgs) -> RetentionSettings {
+    RetentionSettings { receipt_age_max: Duration::from_secs(args.receipt_age_seconds_max) }
 }
 
 fn limits(args: &ServeArgs) -> ListenSettings {

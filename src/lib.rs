@@ -9,7 +9,7 @@
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
 //!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
-//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits
+//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits           retention/  the clockwork
 //!  2  otlp/     OTLP <-> model, pure          store/  trait SpanStore: postgres/ sqlite/ memory.rs
 //!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
 //!  0  metrics.rs   telemetry.rs
@@ -33,6 +33,7 @@
 //!
 //! * OK means stored: success is sent after the commit, never before.
 //! * What went in comes out: a span read back equals the span that was decoded, on every engine.
+//! * A request that is sent again changes nothing: its receipt, written with its spans, tells that it was stored.
 //! * Two spans are the same only if their whole content is. Exact copies are shown once; spans that share ids are all
 //!   shown. No key anywhere says that (trace id, span id) is unique.
 //! * A value from outside becomes a type whose constructor can refuse, once, at the edge; inner code does not ask again.
@@ -51,6 +52,7 @@ pub mod metrics;
 pub mod model;
 pub mod otlp;
 pub mod query;
+pub mod retention;
 pub mod server;
 pub mod store;
 pub mod telemetry;

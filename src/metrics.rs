@@ -56,6 +56,7 @@ struct ReasonLabel {
 pub struct Metrics {
     registry: Registry,
     spans_received: Family<ProtocolLabel, Counter>,
+    spans_recognised: Counter,
     spans_rejected: Family<ReasonLabel, Counter>,
     requests_refused: Family<ReasonLabel, Counter>,
     spans_stored: Counter,
@@ -80,6 +81,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("tracewell"),
             spans_received: Family::default(),
+            spans_recognised: Counter::default(),
             spans_rejected: Family::default(),
             requests_refused: Family::default(),
             spans_stored: Counter::default(),
@@ -98,6 +100,8 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("spans_received", "Spans in requests that could be decoded", self.spans_received.clone());
         registry.register("spans_stored", "Spans in committed requests", self.spans_stored.clone());
+        let help = "Spans of requests that were stored before and were sent again";
+        registry.register("spans_recognised", help, self.spans_recognised.clone());
         registry.register("spans_rejected", "Spans that can not be stored, by reason", self.spans_rejected.clone());
         registry.register(
             "requests_refused",
@@ -138,6 +142,11 @@ impl Metrics {
     pub fn committed(&self, spans: u64, took: Duration) {
         self.spans_stored.inc_by(spans);
         self.commit_time.observe(took.as_secs_f64());
+    }
+
+    /// Requests with so many spans were stored before.
+    pub fn recognised(&self, spans: u64) {
+        self.spans_recognised.inc_by(spans);
     }
 
     /// What waits now.

@@ -3,8 +3,8 @@
 create table receipt (
     -- Made from the whole content of the request's spans, whatever their order.
     fingerprint blob primary key,
-    -- When it was written, in seconds since 1970.
-    received_time integer not null default (cast(strftime('%s', 'now') as integer))
+    -- When it was written, in milliseconds since 1970.
+    received_time integer not null default (cast((julianday('now') - 2440587.5) * 86400000 as integer))
 ) strict, without rowid;
 
 create index receipt_by_time on receipt (received_time);

@@ -138,6 +138,9 @@ pub struct ServeArgs {
     /// Most connections open on each of the three addresses
     #[arg(long, env = "TRACEWELL_CONNECTIONS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
     pub connections_max: usize,
+    /// How long a request is recognised when it is sent again, in seconds
+    #[arg(long, env = "TRACEWELL_RECEIPT_AGE_SECONDS_MAX", default_value_t = 3_600)]
+    pub receipt_age_seconds_max: u64,
     /// Longest time from an OTLP request's headers to its answer, in seconds; a gRPC caller may set a shorter one
     #[arg(long, env = "TRACEWELL_REQUEST_SECONDS_MAX", default_value_t = 60)]
     pub request_seconds_max: u64,

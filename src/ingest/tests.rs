@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::model::{Keyed, Operation, Resource, Scope, Span, SpanId, SpanKey, TraceId, TraceSummary, UnixNanos};
 use crate::store::memory::MemoryStore;
-use crate::store::{Scan, SpanStream, Watermark};
+use crate::store::{Scan, SpanStream, Watermark, Written};
 
 /// Fails any write that has a span named `bug`, `refused`, `busy` or `panic`, in that way. Each write waits for a
 /// permit of the gate, and adds one to `begun` before.
@@ -23,10 +23,11 @@ struct ScriptedStore {
 
 #[async_trait]
 impl SpanStore for ScriptedStore {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
         self.begun.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
-        let names: Vec<_> = batches.iter().flat_map(|batch| batch.spans().iter().map(|span| span.name.clone())).collect();
+        let names: Vec<_> =
+            batches.iter().flat_map(|batch| batch.spans().iter().map(|span| span.name.clone())).collect();
         for name in &names {
             match name.as_str() {
                 "bug" => return Err(StoreError::Bug("as the script says".into())),
@@ -37,7 +38,11 @@ impl SpanStore for ScriptedStore {
             }
         }
         self.committed.lock().unwrap().push(names);
-        Ok(())
+        Ok(vec![Written::Stored; batches.len()])
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.rest.forget_receipts(age).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
@@ -147,24 +152,24 @@ impl Bench {
 
 fn batch(name: &str) -> Batch {
     Batch::new(vec![Span {
-            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
-            span_id: SpanId::from_slice(&[2; 8]).unwrap(),
-            parent_span_id: None,
-            trace_state: String::new(),
-            flags: 0,
-            name: name.to_owned(),
-            kind: crate::model::SpanKind::default(),
-            start: UnixNanos(1),
-            end: UnixNanos(2),
-            attributes: crate::model::Attributes::default(),
-            dropped_attributes_count: 0,
-            events: Vec::new(),
-            dropped_events_count: 0,
-            links: Vec::new(),
-            dropped_links_count: 0,
-            status: crate::model::Status::default(),
-            resource: Arc::new(Keyed::new(Resource::default())),
-            scope: Arc::new(Keyed::new(Scope::default())),
+        trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
+        span_id: SpanId::from_slice(&[2; 8]).unwrap(),
+        parent_span_id: None,
+        trace_state: String::new(),
+        flags: 0,
+        name: name.to_owned(),
+        kind: crate::model::SpanKind::default(),
+        start: UnixNanos(1),
+        end: UnixNanos(2),
+        attributes: crate::model::Attributes::default(),
+        dropped_attributes_count: 0,
+        events: Vec::new(),
+        dropped_events_count: 0,
+        links: Vec::new(),
+        dropped_links_count: 0,
+        status: crate::model::Status::default(),
+        resource: Arc::new(Keyed::new(Resource::default())),
+        scope: Arc::new(Keyed::new(Scope::default())),
     }])
 }
 

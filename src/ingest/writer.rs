@@ -9,6 +9,7 @@ use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -17,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Place;
 use crate::metrics::Metrics;
-use crate::store::{Batch, SpanStore, StoreError};
+use crate::store::{Batch, SpanStore, StoreError, Written};
 
 /// What becomes of a write; the error is shared by all requests of a group.
-pub(super) type Written = Result<(), Arc<StoreError>>;
+pub(super) type Answer = Result<(), Arc<StoreError>>;
 
 /// A request in the queue.
 pub(super) struct Job {
@@ -31,13 +32,13 @@ pub(super) struct Job {
 /// Who waits for the commit, and the place that it holds until then.
 pub(super) struct Caller {
     pub(super) place: Place,
-    pub(super) answer: oneshot::Sender<Written>,
+    pub(super) answer: oneshot::Sender<Answer>,
 }
 
 impl Caller {
     /// The place is free before the caller hears, so that its next request finds it so. A caller that went away does
     /// not matter.
-    fn hear(self, written: Written) {
+    fn hear(self, written: Answer) {
         drop(self.place);
         let _ = self.answer.send(written);
     }
@@ -111,19 +112,26 @@ impl Writer {
         }
     }
 
-    async fn write(&self, batches: &[Batch]) -> Written {
+    async fn write(&self, batches: &[Batch]) -> Answer {
         let began = Instant::now();
         let written = AssertUnwindSafe(self.store.write(batches)).catch_unwind().await;
         let written = written.unwrap_or_else(|panic| Err(StoreError::Bug(panic_text(panic.as_ref()).into())));
         match &written {
-            Ok(()) => {
-                let spans: usize = batches.iter().map(|batch| batch.spans.len()).sum();
-                self.metrics.committed(u64::try_from(spans).unwrap_or(u64::MAX), began.elapsed());
-            }
+            Ok(written) => self.count(batches, written, began.elapsed()),
             Err(StoreError::Corrupt { .. } | StoreError::Bug(_)) => self.metrics.store_failed(),
             Err(StoreError::Busy(_) | StoreError::Refused { .. }) => {}
         }
-        written.map_err(Arc::new)
+        written.map(drop).map_err(Arc::new)
+    }
+
+    fn count(&self, batches: &[Batch], written: &[Written], took: Duration) {
+        let spans_that = |became: Written| {
+            let these = batches.iter().zip(written).filter(|(_, written)| **written == became);
+            let spans: usize = these.map(|(batch, _)| batch.spans().len()).sum();
+            u64::try_from(spans).unwrap_or(u64::MAX)
+        };
+        self.metrics.committed(spans_that(Written::Stored), took);
+        self.metrics.recognised(spans_that(Written::Recognised));
     }
 }
 

@@ -75,7 +75,7 @@ impl SpanStore for MemoryStore {
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
         let receipts = &mut self.lock().receipts;
         let before = receipts.len();
-        receipts.retain(|_, written| written.elapsed() <= age);
+        receipts.retain(|_, written| written.elapsed() < age);
         Ok(u64::try_from(before.saturating_sub(receipts.len())).unwrap_or(u64::MAX))
     }
 

@@ -33,7 +33,7 @@ async fn execute(connection: &mut PgConnection, statement: &str) {
 }
 
 async fn write(store: &PostgresStore, spans: &[Span]) -> Result<(), StoreError> {
-    store.write(&[Batch::new(spans.to_vec())]).await
+    store.write(&[Batch::new(spans.to_vec())]).await.map(drop)
 }
 
 async fn all(stream: SpanStream) -> Result<Vec<Span>, StoreError> {

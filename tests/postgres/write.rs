@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use tracewell::model::{
     AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Search, SearchFields, Span, Value,
 };
@@ -151,8 +151,14 @@ async fn writers_do_not_block_each_other_for_ever() {
         while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.unwrap() < 4 {}
         execute(&mut holder, "rollback").await;
     };
-    let (results, ()) = join(join_all((0..4).map(|_| write(&store, &spans))), release).await;
-    for result in results {
+    // Each has one span of its own, or it would be recognised and wait for no resource.
+    let batches: Vec<Vec<Span>> = (1..=4).map(|id| [&spans[..], &[span(2, id)]].concat()).collect();
+    let mut writes = pin!(join_all(batches.iter().map(|spans| write(&store, spans))));
+    tokio::select! {
+        results = &mut writes => panic!("nobody waited: {results:?}"),
+        () = release => {}
+    }
+    for result in writes.await {
         result.unwrap();
     }
     assert_eq!(all(store.trace(spans[0].trace_id)).await.unwrap().len(), 200);

@@ -59,8 +59,8 @@ async fn what_can_not_work_ends_with_one_sentence() {
 fn a_port_in_use_ends_with_one_sentence() {
     let directory = Directory::create();
     let url = format!("sqlite:{}", directory.file("spans.db"));
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let holder = TcpListener::bind(taken).unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
     for flag in ["--grpc-listen", "--http-listen", "--web-listen"] {
         let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
         for other in ["--grpc-listen", "--http-listen", "--web-listen"] {
@@ -104,12 +104,12 @@ async fn a_newer_schema_ends_with_one_sentence() {
 async fn a_database_that_is_not_there_yet_is_waited_for() {
     let database = TestDatabase::create().await;
     let (open, proxy) = gate(&database.url()).await;
-    let web = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut server = Server::launch(&proxy, &web.to_string());
+    let mut server = Server::launch(&proxy);
     let says = |server: &mut Server, text: &str| {
         while !server.next_line().expect("it ended").contains(text) {}
     };
     says(&mut server, "waiting for the database");
+    let web = server.web;
     assert_eq!(get(web, "/healthz").unwrap().0, 200);
     assert_eq!(get(web, "/readyz").unwrap(), (503, "waiting for the database\n".to_owned()));
     assert!(!health(web));

@@ -51,7 +51,8 @@ async fn check(url: &str, end: impl FnOnce(Server)) {
     let (enough, ready) = std::sync::mpsc::sync_channel(1);
     thread::scope(|scope| {
         for _ in 0..SENDERS {
-            scope.spawn(|| {
+            let (next, acknowledged, enough) = (&next, &acknowledged, enough.clone());
+            scope.spawn(move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::SeqCst);
                     match send_span(address, number) {
@@ -68,6 +69,8 @@ async fn check(url: &str, end: impl FnOnce(Server)) {
                 }
             });
         }
+        // When all senders have ended before, this fails and does not wait for ever.
+        drop(enough);
         ready.recv().unwrap();
         end(server);
     });

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use proptest::collection::vec;
@@ -13,7 +14,7 @@ use tracewell::model::{
     AttributeCondition, AttributeScope, Attributes, EntityRef, Keyed, Operation, Resource, SearchFields, Span,
     SpanKind, UnixNanos, Value,
 };
-use tracewell::store::{Batch, Scan, SpanStore, Watermark};
+use tracewell::store::{Batch, Scan, SpanStore, Watermark, Written};
 
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
 use super::{ascending, batch, descending, scan, scanned, trace};
@@ -24,7 +25,8 @@ use crate::support::{arbitrary, service, span, trace_id};
 macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
-            p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p9_safe);
+            p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p9_safe, p10_recognised,
+            p10_recognised_at_the_same_moment);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -385,6 +387,49 @@ async fn p9_safe(database: &dyn Database) {
             },
         ] {
             assert_eq!(scanned(&*store, scan(fields)).await, [nasty(text)], "{text:?}");
+        }
+    }
+    store.close().await;
+}
+
+/// A batch that comes again is recognised: in one call, in another, after a restart, in another order of its spans,
+/// until its receipt is forgotten. One that differs in a single span, or has one more, is stored.
+async fn p10_recognised(database: &dyn Database) {
+    use Written::{Recognised, Stored};
+    let spans = ascending(&arbitrary::samples(&arbitrary::span(), 12));
+    let (first, second) = (batch(&spans[..6]), batch(&spans[6..]));
+    let turned = batch(&descending(&spans[..6]));
+    let larger = batch(&spans[..7]);
+    let store = database.open().await;
+    let written = store.write(&[first.clone(), second.clone(), turned.clone()]).await.unwrap();
+    assert_eq!(written, [Stored, Stored, Recognised]);
+    assert_eq!(store.write(&[larger.clone(), turned.clone()]).await.unwrap(), [Stored, Recognised]);
+    store.close().await;
+    let store = database.open().await;
+    assert_eq!(store.write(&[second, larger, first.clone()]).await.unwrap(), [Recognised; 3]);
+    assert_eq!(store.forget_receipts(Duration::from_hours(1)).await.unwrap(), 0);
+    assert_eq!(store.write(std::slice::from_ref(&first)).await.unwrap(), [Recognised]);
+    assert_eq!(store.forget_receipts(Duration::ZERO).await.unwrap(), 3);
+    assert_eq!(store.write(&[first]).await.unwrap(), [Stored]);
+    assert_eq!(scanned(&*store, scan(SearchFields::default())).await, descending(&spans));
+    store.close().await;
+}
+
+/// Of equal batches that are written at the same moment, among others and in any order, one is stored.
+async fn p10_recognised_at_the_same_moment(database: &dyn Database) {
+    let store = database.open().await;
+    for round in 0..20 {
+        let batches: Vec<_> =
+            (1..=4).map(|trace| batch(&[span(trace, round + 1, 5), span(trace, round + 1, 6)])).collect();
+        let turned: Vec<_> = batches.iter().rev().cloned().collect();
+        let write = |batches: Vec<Batch>| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.write(&batches).await.unwrap() })
+        };
+        let (here, there) = (write(batches), write(turned));
+        let (here, there) = (here.await.unwrap(), there.await.unwrap());
+        for (here, there) in here.iter().zip(there.iter().rev()) {
+            assert_ne!(here, there, "one of the two is stored, the other is recognised");
         }
     }
     store.close().await;

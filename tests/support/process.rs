@@ -31,7 +31,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a database and returns when its doors are open.
     pub(crate) fn start(database_url: &str) -> Self {
-        let mut server = Self::launch(database_url, "127.0.0.1:0");
+        let mut server = Self::launch(database_url);
         let mut lines = Vec::new();
         while !server.is_open() {
             match server.next_line() {
@@ -42,11 +42,11 @@ impl Server {
         server
     }
 
-    /// Starts it on a database, with this address for people and tools, and does not wait for anything.
-    pub(crate) fn launch(database_url: &str, web_listen: &str) -> Self {
+    /// Starts it on a database, and does not wait for anything.
+    pub(crate) fn launch(database_url: &str) -> Self {
         let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
         command.args(["serve", "--log-format", "json", "--database-url", database_url]);
-        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", web_listen]);
+        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
@@ -82,13 +82,23 @@ impl Server {
         assert!(asked.success());
     }
 
+    /// Takes the addresses from the lines of the log that tell them: the one for people and tools comes first.
+    fn read_addresses(&mut self, line: &str) {
+        let Ok(line) = serde_json::from_str::<Value>(line) else { return };
+        let address = |name: &str| line.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let message = line.get("message").and_then(Value::as_str);
+        if matches!(message, Some("starting" | "listening")) {
+            for (name, place) in [("grpc", &mut self.grpc), ("http", &mut self.http), ("web", &mut self.web)] {
+                *place = address(name).unwrap_or(*place);
+            }
+        }
+    }
+
     /// The next line of its log; `None` when it has ended.
     pub(crate) fn next_line(&mut self) -> Option<String> {
         match self.log.recv_timeout(Duration::from_secs(SILENCE_SECONDS_MAX)) {
             Ok(line) => {
-                if let Some(addresses) = addresses(&line) {
-                    [self.grpc, self.http, self.web] = addresses;
-                }
+                self.read_addresses(&line);
                 Some(line)
             }
             Err(RecvTimeoutError::Disconnected) => None,
@@ -102,18 +112,6 @@ impl Drop for Server {
         // It may have ended already; then there is nothing to kill.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// The three addresses, when this is the log line that tells them.
-fn addresses(line: &str) -> Option<[SocketAddr; 3]> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields").unwrap_or(&line);
-    let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
-    if fields.get("message")?.as_str()? == "listening" {
-        Some([address("grpc")?, address("http")?, address("web")?])
-    } else {
-        None
     }
 }
 

@@ -16,7 +16,7 @@ use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
 use tracewell::server::listen::{ListenSettings, serve};
 use tracewell::server::otlp::{DoorSettings, Doors, TraceService, router};
 use tracewell::store::memory::MemoryStore;
-use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 
 /// Small, so that tests reach it with small bodies.
 pub(crate) const REQUEST_BYTES_MAX: usize = 200_000;
@@ -45,7 +45,7 @@ impl GatedStore {
 
 #[async_trait]
 impl SpanStore for GatedStore {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
         self.begun.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         let failure = self.failure.lock().unwrap().take();
@@ -55,6 +55,10 @@ impl SpanStore for GatedStore {
         };
         self.done.add_permits(1);
         written
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.memory.forget_receipts(age).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {

@@ -1,5 +1,7 @@
 //! The pages of the list of traces, put together, against the list made from all spans at once; and what they cost.
 
+use std::time::Duration;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +14,7 @@ use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary, Unix
 use crate::query::tests::{Seed, in_runtime, search, seeds, span, write};
 use crate::query::{Page, PageRequest, Query, QueryError, QuerySettings};
 use crate::store::memory::MemoryStore;
-use crate::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use crate::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 
 /// The list as it should be: straight from the spans, newest first.
 fn traces_of(seeds: &[Seed]) -> Vec<(UnixNanos, TraceId, u64)> {
@@ -105,8 +107,11 @@ impl Counting {
 
 #[async_trait]
 impl SpanStore for Counting {
-    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
         self.store.write(batches).await
+    }
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.store.forget_receipts(age).await
     }
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.store.trace(trace_id)

@@ -20,13 +20,13 @@ const PIECE_BYTES: usize = 256 * 1024;
 const FORGOTTEN_RECEIPTS_MAX: i64 = 10_000;
 
 const LEAVE_RECEIPTS: &str = "\
-    insert into receipt (fingerprint) select fingerprint from unnest($1::bytea[]) as left (fingerprint)
+    insert into receipt (fingerprint) select fingerprint from unnest($1::bytea[]) as sent (fingerprint)
     on conflict do nothing
     returning fingerprint";
 
 const FORGET_RECEIPTS: &str = "\
     delete from receipt where fingerprint in (
-        select fingerprint from receipt where received_time < now() - make_interval(secs => $1) limit $2)";
+        select fingerprint from receipt where received_time <= now() - make_interval(secs => $1) limit $2)";
 
 /// The writing half of the store.
 #[derive(Debug)]
@@ -92,9 +92,9 @@ async fn leave_receipts(connection: &mut PgConnection, batches: &[Batch]) -> Res
         sqlx::query_scalar(LEAVE_RECEIPTS).bind(&fingerprints[..]).fetch_all(connection).await.map_err(meaning)?;
     let mut left: HashSet<Vec<u8>> = left.into_iter().collect();
     // Of equal batches in one call the first is stored.
-    let written = batches.iter().map(|batch| match left.remove(&batch.fingerprint().to_bytes()[..]) {
-        true => Written::Stored,
-        false => Written::Recognised,
+    let written = batches.iter().map(|batch| {
+        let is_new = left.remove(&batch.fingerprint().to_bytes()[..]);
+        if is_new { Written::Stored } else { Written::Recognised }
     });
     Ok(written.collect())
 }

@@ -56,7 +56,7 @@ impl Parameters {
     }
 
     /// The columns of a span.
-    pub(super) fn span(&mut self, span: &Span, service_id: i64) -> Result<(), StoreError> {
+    pub(super) fn span(&mut self, span: &Span, digest: u128, service_id: i64) -> Result<(), StoreError> {
         let (start_time, start_nano) = span.start.to_micros_and_nanos();
         let (duration_nano, end_exact) = duration_and_end(span);
         self.add(span.trace_id.as_bytes().as_slice())?;
@@ -69,7 +69,7 @@ impl Parameters {
         self.add(service_id)?;
         self.add(span.resource.key())?;
         self.add(span.scope.key())?;
-        self.add(span.key().digest)?;
+        self.add(span.key_with(digest).digest)?;
         self.text(&span.name)?;
         self.add(span.kind.0)?;
         self.add(span.flags)?;

@@ -13,7 +13,7 @@ pub(super) const LEAVE_RECEIPT: &str = "insert or ignore into receipt (fingerpri
 pub(super) const FORGET_RECEIPTS: &str = "
 delete from receipt
 where fingerprint in (
-    select fingerprint from receipt where received_time < cast(strftime('%s', 'now') as integer) - ? limit ?)";
+    select fingerprint from receipt where received_time <= cast((julianday('now') - 2440587.5) * 86400000 as integer) - ? limit ?)";
 
 pub(super) const INSERT_SERVICE: &str = "insert or ignore into service (name) values (?)";
 

@@ -74,10 +74,10 @@ impl Writer {
 
     /// Deletes the receipts that are older than `age`, in pieces, so that writes get their turn.
     pub(super) async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
-        let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let mut forgotten = 0_u64;
         loop {
-            let deletion = query(FORGET_RECEIPTS).bind(seconds).bind(FORGOTTEN_RECEIPTS_MAX);
+            let deletion = query(FORGET_RECEIPTS).bind(millis).bind(FORGOTTEN_RECEIPTS_MAX);
             let deleted = deletion.execute(&self.pool).await.map_err(store_error)?.rows_affected();
             forgotten = forgotten.saturating_add(deleted);
             if deleted < FORGOTTEN_RECEIPTS_MAX.unsigned_abs() {

@@ -1,12 +1,14 @@
 //! A store that answers as a test tells it to, and to no other question.
 
+use std::time::Duration;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
-use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 
 /// What a ping comes to.
 pub(super) enum Ping {
@@ -30,7 +32,10 @@ pub(super) fn busy() -> StoreError {
 
 #[async_trait]
 impl SpanStore for Scripted {
-    async fn write(&self, _: &[Batch]) -> Result<(), StoreError> {
+    async fn write(&self, _: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        Err(busy())
+    }
+    async fn forget_receipts(&self, _: Duration) -> Result<u64, StoreError> {
         Err(busy())
     }
     fn trace(&self, _: TraceId) -> SpanStream {
