@@ -1,5 +1,6 @@
 //! What tests share: random values of the model (`arbitrary`), databases of a test's own, open to any store
-//! (`database`) or bare (`directory`, `postgres`), and a few plain spans.
+//! (`database`) or bare (`directory`, `postgres`), the real server (`process`) and those who send to it (`sender`,
+//! `load`), and a few plain spans.
 
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, T
 pub(crate) mod arbitrary;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod sender;
 
 /// The id of the `number`th trace, from 1.
 pub(crate) fn trace_id(number: u64) -> TraceId {
