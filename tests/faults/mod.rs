@@ -9,6 +9,7 @@
 //! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
 
 mod kill;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -12,6 +12,7 @@ pub(crate) mod directory;
 pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod sender;
 
 /// The id of the `number`th trace, from 1.
