@@ -17,9 +17,14 @@ use tokio::time::timeout;
 /// A cut that takes so long to come will not come.
 const A_WHILE: Duration = Duration::from_mins(1);
 
+/// What a client asks first: whether the connection may be encrypted. The answer is one byte; here, always no.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
 /// When to cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
+    /// Instead of the first answer to a new connection, as a proxy does that finds nobody behind it.
+    AtHello,
     /// In the middle of the first data of a COPY.
     InCopy,
     /// Instead of passing on the COMMIT.
@@ -29,7 +34,8 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    pub(crate) const ALL: [Self; 3] = [Self::InCopy, Self::BeforeCommit, Self::AfterCommit];
+    /// The moments of a write.
+    pub(crate) const OF_WRITES: [Self; 3] = [Self::InCopy, Self::BeforeCommit, Self::AfterCommit];
 }
 
 /// The proxy, for as long as this lives.
@@ -52,8 +58,9 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let armed = Armed(Arc::new(watch::Sender::new(None)));
         let accepting = tokio::spawn(accept(listener, server, armed.clone())).abort_handle();
-        // Of parameters that are there twice, the last counts.
-        Self { url: format!("{url}&host=127.0.0.1&port={port}&sslmode=disable"), armed, accepting }
+        // Of parameters that are there twice, the last counts. What the client does by default asks for encryption.
+        let url = format!("{url}&host=127.0.0.1&port={port}&sslmode=prefer");
+        Self { url, armed, accepting }
     }
 
     /// The way through the proxy to the database of that URL.
@@ -99,8 +106,14 @@ async fn accept(listener: TcpListener, server: (String, u16), armed: Armed) {
             // Small messages are passed on as they come.
             client.set_nodelay(true)?;
             server.set_nodelay(true)?;
-            let (from_client, to_client) = client.into_split();
+            let (mut from_client, mut to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
+            let hello = read_body(&mut from_client, Vec::new()).await?;
+            assert_eq!(hello, SSL_REQUEST);
+            if armed.take(Cut::AtHello) {
+                return Ok(());
+            }
+            to_client.write_all(b"N").await?;
             let is_secret = AtomicBool::new(false);
             // When one of the two ends, so does the other, and both connections are cut.
             tokio::select! {
