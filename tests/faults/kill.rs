@@ -2,7 +2,7 @@
 
 use tokio::task::block_in_place;
 
-use super::{Random, assert_shows, rounds};
+use super::{assert_shows, random, rounds};
 use crate::support::directory::Directory;
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
@@ -29,7 +29,7 @@ async fn kills_lose_and_double_nothing_in_postgres() {
 /// Scenario: in each round a server is started, takes requests, and is killed; whoever got no OK sends the same to the
 /// next. Guarantee: the three statements.
 async fn check(url: &str) {
-    let mut random = Random::new();
+    let mut random = random();
     let mut server = start(url);
     let load = Load::start(SENDERS, Doors::of(&server));
     for _ in 0..rounds(10) {

@@ -9,15 +9,18 @@
 //! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
 
 mod kill;
+mod postgres;
 mod proxy;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use tracewell::model::{Search, Span, TraceId};
 use tracewell::store::{self, OpenSettings, Scan, SpanStore};
+
+use crate::support::random::Random;
 
 /// How many rounds a test goes.
 fn rounds(default: u64) -> u64 {
@@ -29,23 +32,11 @@ fn number_given(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
 }
 
-/// Numbers that nobody foresees, the same for the same seed (`SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = number_given("TRACEWELL_TEST_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        eprintln!("TRACEWELL_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A number from 0 to less than `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
+/// Chance, by a seed that is printed or was given.
+fn random() -> Random {
+    let seed = number_given("TRACEWELL_TEST_SEED").unwrap_or_else(|| Random::from_chance().number());
+    eprintln!("TRACEWELL_TEST_SEED={seed}");
+    Random::from_seed(seed)
 }
 
 /// Asserts that a database shows exactly these spans, each once and whole: in a scan of everything, and in its trace.
@@ -80,7 +71,7 @@ fn assert_same(what: &str, expected: &[&Span], shown: &[Span]) {
     assert_eq!(shown.len(), expected.len(), "{what} shows spans that nobody sent");
 }
 
-async fn open(database_url: &str) -> std::sync::Arc<dyn SpanStore> {
+async fn open(database_url: &str) -> Arc<dyn SpanStore> {
     let settings = OpenSettings {
         wait_max: Duration::from_mins(1),
         writer_connections_max: 1,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::{Executor, PgConnection};
 use tokio::net::TcpStream;
 
-use super::http::get;
 use crate::support::directory::Directory;
+use crate::support::http::get;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command};
 
@@ -106,15 +106,12 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
     let (open, proxy) = gate(&database.url()).await;
     let web = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut server = Server::launch(&proxy, &web.to_string());
-    let says = |server: &mut Server, text: &str| {
-        while !server.next_line().expect("it ended").contains(text) {}
-    };
-    says(&mut server, "waiting for the database");
+    server.says("waiting for the database");
     assert_eq!(get(web, "/healthz").unwrap().0, 200);
     assert_eq!(get(web, "/readyz").unwrap(), (503, "waiting for the database\n".to_owned()));
     assert!(!health(web));
     open.store(true, Ordering::SeqCst);
-    says(&mut server, "listening");
+    server.says("listening");
     assert_eq!(get(web, "/readyz").unwrap(), (200, "ready\n".to_owned()));
     assert!(health(web));
     assert!(get(web, "/metrics").unwrap().1.ends_with("# EOF\n"));

@@ -111,12 +111,14 @@ impl Server {
 
     /// Waits for a line of its log that has this text.
     pub(crate) fn says(&mut self, text: &str) -> String {
-        loop {
-            let line = self.next_line().unwrap_or_else(|| panic!("the server ended and never said {text:?}"));
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line() {
             if line.contains(text) {
                 return line;
             }
+            lines.push(line);
         }
+        panic!("the server ended and never said {text:?}:\n{}", lines.join("\n"));
     }
 
     /// The next line of its log; `None` when it has ended.
