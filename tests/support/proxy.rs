@@ -149,7 +149,11 @@ async fn to_the_server(
 }
 
 /// Once the answers are secret, none is passed on any more, and with the one to COMMIT it ends.
-async fn to_the_client(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, is_secret: &AtomicBool) -> io::Result<()> {
+async fn to_the_client(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    is_secret: &AtomicBool,
+) -> io::Result<()> {
     loop {
         let message = read_message(&mut server).await?;
         if !is_secret.load(Ordering::SeqCst) {

@@ -86,7 +86,8 @@ impl Request {
     /// the database does not have yet, so that it is worth nothing if those are not stored too.
     pub(crate) fn numbered(sender: u64, number: u64) -> Self {
         let service = format!("shop {sender}");
-        let attributes = [("service.name", Value::from(service.as_str())), ("request", Value::Int(number.cast_signed()))];
+        let attributes =
+            [("service.name", Value::from(service.as_str())), ("request", Value::Int(number.cast_signed()))];
         let attributes = attributes.into_iter().collect();
         let resource = Arc::new(Keyed::new(Resource { attributes, ..Resource::default() }));
         let first = (sender + 1) * 1_000_000 + number * SPANS_PER_REQUEST;
