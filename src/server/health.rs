@@ -47,6 +47,17 @@ impl Health {
             self.reporter.set_service_status(name, status).await;
         }
     }
+
+    /// `NOT_SERVING` for good. Who watches is told, and then its stream ends: left open, it would hold up the end of its
+    /// connection to the last moment.
+    pub async fn end(&self) {
+        self.set(false).await;
+        let mut reporter = self.reporter.clone();
+        for name in NAMES {
+            reporter.clear_service_status(name).await;
+        }
+        self.set(false).await;
+    }
 }
 
 /// Asks the database every [`PING_INTERVAL`] whether it is there, and says so in metrics and health. Ends when `stop`
@@ -70,5 +81,5 @@ pub async fn watch_database(store: Arc<dyn SpanStore>, metrics: Arc<Metrics>, he
         }
     };
     stop.run_until_cancelled(watch).await;
-    health.set(false).await;
+    health.end().await;
 }

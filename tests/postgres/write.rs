@@ -172,7 +172,7 @@ async fn rows_that_a_failover_lost_are_written_again() {
     let store = open(&database).await;
     write(&store, &[span(1, 1)]).await.unwrap();
     let mut connection = database.connect().await;
-    execute(&mut connection, "truncate resource, scope, service, operation, span_row").await;
+    execute(&mut connection, "truncate receipt, resource, scope, service, operation, span_row").await;
     let others = "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
                   where datname = current_database() and pid <> pg_backend_pid()";
     execute(&mut connection, others).await;

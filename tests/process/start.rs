@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::{Executor, PgConnection};
 use tokio::net::TcpStream;
 
-use super::http::{get, post, send_span};
 use crate::support::directory::Directory;
+use crate::support::http::{get, post, send_span};
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command};
 
@@ -105,16 +105,13 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
     let database = TestDatabase::create().await;
     let (open, proxy) = gate(&database.url()).await;
     let mut server = Server::launch(&proxy);
-    let says = |server: &mut Server, text: &str| {
-        while !server.next_line().expect("it ended").contains(text) {}
-    };
-    says(&mut server, "waiting for the database");
+    server.says("waiting for the database");
     let web = server.web;
     assert_eq!(get(web, "/healthz").unwrap().0, 200);
     assert_eq!(get(web, "/readyz").unwrap(), (503, "waiting for the database\n".to_owned()));
     assert!(!health(web));
     open.store(true, Ordering::SeqCst);
-    says(&mut server, "listening");
+    server.says("listening");
     assert_eq!(get(web, "/readyz").unwrap(), (200, "ready\n".to_owned()));
     assert!(health(web));
     assert!(get(web, "/metrics").unwrap().1.ends_with("# EOF\n"));

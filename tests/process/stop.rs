@@ -9,8 +9,8 @@ use futures::TryStreamExt;
 use tracewell::model::Search;
 use tracewell::store::{self, OpenSettings, Scan};
 
-use super::http::send_span;
 use crate::support::directory::Directory;
+use crate::support::http::send_span;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
 

@@ -1,15 +1,22 @@
 //! What tests share: random values of the model (`arbitrary`), databases of a test's own, open to any store
-//! (`database`) or bare (`directory`, `postgres`), and a few plain spans.
+//! (`database`) or bare (`directory`, `postgres`; `cluster` with a server of its own, `proxy` to cut the way to it), the
+//! real server (`process`) and who talks to it (`http`, `sender`, `load`), and a few plain spans.
 
 use std::sync::Arc;
 
 use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos, Value};
 
 pub(crate) mod arbitrary;
+pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod random;
+pub(crate) mod sender;
 
 /// The id of the `number`th trace, from 1.
 pub(crate) fn trace_id(number: u64) -> TraceId {

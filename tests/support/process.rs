@@ -31,7 +31,33 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a database and returns when its doors are open.
     pub(crate) fn start(database_url: &str) -> Self {
-        let mut server = Self::launch(database_url);
+        Self::start_with(database_url, &[])
+    }
+
+    /// The same, with these settings.
+    pub(crate) fn start_with(database_url: &str, settings: &[&str]) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
+        serve(&mut command, database_url).args(settings);
+        Self::spawn(command).opened()
+    }
+
+    /// Starts it by a shell that first runs `preparation`, which may limit what the server may do.
+    pub(crate) fn start_limited(database_url: &str, preparation: &str) -> Self {
+        let mut shell = command("sh");
+        shell.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_tracewell")]);
+        serve(&mut shell, database_url);
+        Self::spawn(shell).opened()
+    }
+
+    /// Starts it on a database, and does not wait for anything.
+    pub(crate) fn launch(database_url: &str) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
+        serve(&mut command, database_url);
+        Self::spawn(command)
+    }
+
+    fn opened(mut self) -> Self {
+        let server = &mut self;
         let mut lines = Vec::new();
         while !server.is_open() {
             match server.next_line() {
@@ -39,14 +65,10 @@ impl Server {
                 None => panic!("the server ended before it listened:\n{}", lines.join("\n")),
             }
         }
-        server
+        self
     }
 
-    /// Starts it on a database, and does not wait for anything.
-    pub(crate) fn launch(database_url: &str) -> Self {
-        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
-        command.args(["serve", "--log-format", "json", "--database-url", database_url]);
-        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+    fn spawn(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
@@ -54,6 +76,11 @@ impl Server {
         thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { grpc: nowhere, http: nowhere, web: nowhere, child, log }
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it has said where it listens.
@@ -76,7 +103,7 @@ impl Server {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         // The shell has a `kill` of its own; there may be no other.
         let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
         assert!(asked.success());
@@ -92,6 +119,18 @@ impl Server {
                 *place = address(name).unwrap_or(*place);
             }
         }
+    }
+
+    /// Waits for a line of its log that has this text.
+    pub(crate) fn says(&mut self, text: &str) -> String {
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line() {
+            if line.contains(text) {
+                return line;
+            }
+            lines.push(line);
+        }
+        panic!("the server ended and never said {text:?}:\n{}", lines.join("\n"));
     }
 
     /// The next line of its log; `None` when it has ended.
@@ -113,6 +152,12 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Adds what makes the command a server on ports that the system chooses.
+fn serve<'a>(command: &'a mut Command, database_url: &str) -> &'a mut Command {
+    command.args(["serve", "--log-format", "json", "--database-url", database_url]);
+    command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"])
 }
 
 /// A command without those variables that would change what it does: settings of tracewell and of the SDKs, proxies.

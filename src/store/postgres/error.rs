@@ -28,6 +28,12 @@ pub(super) async fn within<T>(
     }
 }
 
+/// Whether a server hung up on us before it said a word, as a proxy does while there is nothing behind it. The driver
+/// takes the end of the stream for a byte of zero.
+pub(super) fn is_hang_up(error: &Error) -> bool {
+    matches!(error, Error::Protocol(text) if text.starts_with("unexpected response from SSLRequest: 0x00"))
+}
+
 /// What a failed statement means for the caller.
 pub(super) fn meaning(error: Error) -> StoreError {
     match &error {
@@ -38,6 +44,7 @@ pub(super) fn meaning(error: Error) -> StoreError {
         Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::BeginFailed => {
             StoreError::Busy(error.into())
         }
+        _ if is_hang_up(&error) => StoreError::Busy(error.into()),
         Error::ColumnDecode { index, .. } => StoreError::Corrupt { what: format!("column {index} has another type") },
         _ => StoreError::Bug(error.into()),
     }

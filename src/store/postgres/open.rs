@@ -8,7 +8,7 @@ use sqlx::{Connection, Error, PgConnection, SqlSafeStr};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use super::error::code;
+use super::error::{code, is_hang_up};
 use crate::store::open::{MigrationReport, OpenError};
 
 const URL_FORM: &str = "postgres://user:password@host:5432/database";
@@ -139,6 +139,7 @@ fn judge(error: Error, options: &PgConnectOptions) -> Failure {
     let code = match &error {
         Error::Database(database) => code(&**database).into_owned(),
         Error::Io(_) => return Failure::Passing(error),
+        _ if is_hang_up(&error) => return Failure::Passing(error),
         _ => return Failure::Lasting(OpenError::Failed(error.into())),
     };
     match code.as_bytes() {

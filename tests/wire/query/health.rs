@@ -1,7 +1,9 @@
 //! Health: what a load balancer hears while the database comes and goes.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -30,7 +32,8 @@ async fn every_service_has_a_health() {
 }
 
 /// Scenario: the database answers, fails, answers, falls silent, answers; then the server stops. Guarantees: health
-/// and metrics follow, and the last word is "not serving". (Time is the test's: it jumps to the next ping.)
+/// and metrics follow, and the last word is "not serving", with which the stream ends. (Time is the test's: it jumps to
+/// the next ping.)
 #[tokio::test(start_paused = true)]
 async fn health_follows_the_database() {
     use ServingStatus::{NotServing, Serving};
@@ -48,6 +51,9 @@ async fn health_follows_the_database() {
         assert_eq!(up(), expected == Serving);
     }
     stop.cancel();
+    assert_eq!(statuses.message().await.unwrap().unwrap().status(), NotServing);
+    let end = timeout(Duration::from_mins(1), statuses.message()).await;
+    assert!(end.expect("a stream that does not end holds up the stop").unwrap().is_none());
     watcher.await.unwrap();
     assert_eq!(client.check(about("")).await.unwrap().into_inner().status(), NotServing);
 }

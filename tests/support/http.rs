@@ -4,12 +4,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// Status and body of the answer to a `GET`.
-pub(super) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
 }
 
 /// Status of the answer to a span sent by OTLP/HTTP in JSON: the `number`th of the service "sender".
-pub(super) fn send_span(address: SocketAddr, number: u64) -> io::Result<u16> {
+pub(crate) fn send_span(address: SocketAddr, number: u64) -> io::Result<u16> {
     let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"sender"}}]}"#;
     let ids = format!(r#""traceId":"{number:032x}","spanId":"{number:016x}""#);
     let span = format!(r#"{{{ids},"name":"s","startTimeUnixNano":"{number}","endTimeUnixNano":"{number}"}}"#);
@@ -18,7 +18,7 @@ pub(super) fn send_span(address: SocketAddr, number: u64) -> io::Result<u16> {
 }
 
 /// Status and body of the answer to a `POST`.
-pub(super) fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> io::Result<(u16, String)> {
+pub(crate) fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> io::Result<(u16, String)> {
     let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: {content_type}\r\n");
     exchange(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
 }

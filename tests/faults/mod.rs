@@ -1,0 +1,82 @@
+//! Breaking things: the server is killed, its database goes away, connections are cut in the worst moment, tables are
+//! locked, disks are full. Whatever happens, three statements hold in the end:
+//!
+//! 1. Every span that was acknowledged is there.
+//! 2. No read shows a span twice, though its sender may have sent it several times.
+//! 3. Every span of a sender that never gives up is there at last.
+//!
+//! Where a test leaves something to chance it prints its seed; `TRACEWELL_TEST_SEED` repeats it, as far as processes
+//! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
+
+mod kill;
+mod postgres;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use tracewell::model::{Search, Span, TraceId};
+use tracewell::store::{self, OpenSettings, Scan, SpanStore};
+
+use crate::support::random::Random;
+
+/// How many rounds a test goes.
+fn rounds(default: u64) -> u64 {
+    number_given("TRACEWELL_TEST_ROUNDS").unwrap_or(default)
+}
+
+fn number_given(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
+}
+
+/// Chance, by a seed that is printed or was given.
+fn random() -> Random {
+    let seed = number_given("TRACEWELL_TEST_SEED").unwrap_or_else(|| Random::from_chance().number());
+    eprintln!("TRACEWELL_TEST_SEED={seed}");
+    Random::from_seed(seed)
+}
+
+/// Asserts that a database shows exactly these spans, each once and whole: in a scan of everything, and in its trace.
+async fn assert_shows(database_url: &str, sent: &[Span]) {
+    let mut expected: Vec<_> = sent.iter().collect();
+    expected.sort_by_key(|span| span.key());
+    let store = open(database_url).await;
+    let scan = Scan { search: Search::default(), as_of: None, before: None, limit: usize::MAX };
+    let mut scanned: Vec<Span> = store.scan_spans(scan).try_collect().await.unwrap();
+    scanned.reverse();
+    assert_same("the scan", &expected, &scanned);
+    let mut traces = BTreeMap::<TraceId, Vec<&Span>>::new();
+    for span in expected {
+        traces.entry(span.trace_id).or_default().push(span);
+    }
+    for (trace_id, expected) in traces {
+        let shown: Vec<Span> = store.trace(trace_id).try_collect().await.unwrap();
+        assert_same(&format!("trace {trace_id}"), &expected, &shown);
+    }
+    store.close().await;
+}
+
+/// Both in the order of their keys.
+fn assert_same(what: &str, expected: &[&Span], shown: &[Span]) {
+    for pair in shown.windows(2) {
+        assert_ne!(pair[0], pair[1], "{what} shows a span twice");
+    }
+    for span in expected {
+        let found = shown.binary_search_by_key(&span.key(), Span::key);
+        assert!(found.is_ok_and(|at| shown[at] == **span), "{what} misses a span or shows it changed: {span:?}");
+    }
+    assert_eq!(shown.len(), expected.len(), "{what} shows spans that nobody sent");
+}
+
+async fn open(database_url: &str) -> Arc<dyn SpanStore> {
+    let settings = OpenSettings {
+        wait_max: Duration::from_mins(1),
+        writer_connections_max: 1,
+        reader_connections_max: 1,
+        query_timeout: Duration::from_mins(1),
+    };
+    store::open(database_url, &settings).await.unwrap().store
+}

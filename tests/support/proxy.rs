@@ -1,0 +1,179 @@
+//! A way to PostgreSQL that cuts a connection in the worst moment. It knows just enough of the protocol to see such a
+//! moment come: after its first message, each has a type of one byte, a length of four, and what the length says.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+/// A cut that takes so long to come will not come.
+const A_WHILE: Duration = Duration::from_mins(1);
+
+/// What a client asks first: whether the connection may be encrypted. The answer is one byte; here, always no.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// When to cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Instead of the first answer to a new connection, as a proxy does that finds nobody behind it.
+    AtHello,
+    /// In the middle of the first data of a COPY.
+    InCopy,
+    /// Instead of passing on the COMMIT.
+    BeforeCommit,
+    /// When the server has committed and says so, and before anybody hears of it.
+    AfterCommit,
+}
+
+impl Cut {
+    /// The moments of a write.
+    pub(crate) const OF_WRITES: [Self; 3] = [Self::InCopy, Self::BeforeCommit, Self::AfterCommit];
+}
+
+/// The proxy, for as long as this lives.
+pub(crate) struct Proxy {
+    url: String,
+    armed: Armed,
+    accepting: AbortHandle,
+}
+
+/// The cut that is to come next; the first connection that meets it takes it.
+#[derive(Clone)]
+struct Armed(Arc<watch::Sender<Option<Cut>>>);
+
+impl Proxy {
+    /// A way to the server of this URL, which has parameters already.
+    pub(crate) async fn start(url: &str) -> Self {
+        let options: PgConnectOptions = url.parse().unwrap();
+        let server = (options.get_host().to_owned(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let armed = Armed(Arc::new(watch::Sender::new(None)));
+        let accepting = tokio::spawn(accept(listener, server, armed.clone())).abort_handle();
+        // Of parameters that are there twice, the last counts. What the client does by default asks for encryption.
+        let url = format!("{url}&host=127.0.0.1&port={port}&sslmode=prefer");
+        Self { url, armed, accepting }
+    }
+
+    /// The way through the proxy to the database of that URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The next connection that comes to this moment is cut.
+    pub(crate) fn arm(&self, cut: Cut) {
+        self.armed.0.send_replace(Some(cut));
+    }
+
+    /// Waits until the cut was made.
+    pub(crate) async fn cut(&self) {
+        let mut armed = self.armed.0.subscribe();
+        let made = timeout(A_WHILE, armed.wait_for(Option::is_none)).await.map(|made| made.is_ok());
+        assert!(made.is_ok_and(|made| made), "there was nothing to cut");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Armed {
+    /// Takes the cut if it is this one.
+    fn take(&self, cut: Cut) -> bool {
+        self.0.send_if_modified(|armed| {
+            let is_this = *armed == Some(cut);
+            *armed = armed.filter(|_| !is_this);
+            is_this
+        })
+    }
+}
+
+async fn accept(listener: TcpListener, server: (String, u16), armed: Armed) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (server, armed) = (server.clone(), armed.clone());
+        tokio::spawn(async move {
+            let server = TcpStream::connect(server).await?;
+            // Small messages are passed on as they come.
+            client.set_nodelay(true)?;
+            server.set_nodelay(true)?;
+            let (mut from_client, mut to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let hello = read_body(&mut from_client, Vec::new()).await?;
+            assert_eq!(hello, SSL_REQUEST);
+            if armed.take(Cut::AtHello) {
+                return Ok(());
+            }
+            to_client.write_all(b"N").await?;
+            let is_secret = AtomicBool::new(false);
+            // When one of the two ends, so does the other, and both connections are cut.
+            tokio::select! {
+                ended = to_the_server(from_client, to_server, &armed, &is_secret) => ended,
+                ended = to_the_client(from_server, to_client, &is_secret) => ended,
+            }
+        });
+    }
+}
+
+async fn to_the_server(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    armed: &Armed,
+    is_secret: &AtomicBool,
+) -> io::Result<()> {
+    let startup = read_body(&mut client, Vec::new()).await?;
+    server.write_all(&startup).await?;
+    loop {
+        let message = read_message(&mut client).await?;
+        let is_commit = message.starts_with(b"Q") && message.get(5..) == Some(b"COMMIT\0");
+        if message.starts_with(b"d") && armed.take(Cut::InCopy) {
+            return server.write_all(&message[..message.len() / 2]).await;
+        }
+        if is_commit && armed.take(Cut::BeforeCommit) {
+            return Ok(());
+        }
+        if is_commit && armed.take(Cut::AfterCommit) {
+            is_secret.store(true, Ordering::SeqCst);
+        }
+        server.write_all(&message).await?;
+    }
+}
+
+/// Once the answers are secret, none is passed on any more, and with the one to COMMIT it ends.
+async fn to_the_client(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    is_secret: &AtomicBool,
+) -> io::Result<()> {
+    loop {
+        let message = read_message(&mut server).await?;
+        if !is_secret.load(Ordering::SeqCst) {
+            client.write_all(&message).await?;
+        } else if message.starts_with(b"C") {
+            assert_eq!(message.get(5..), Some(&b"COMMIT\0"[..]), "the server did not commit");
+            return Ok(());
+        }
+    }
+}
+
+async fn read_message(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let message_type = from.read_u8().await?;
+    read_body(from, vec![message_type]).await
+}
+
+/// Appends a length, which counts itself, and what it is the length of.
+async fn read_body(from: &mut OwnedReadHalf, mut message: Vec<u8>) -> io::Result<Vec<u8>> {
+    let length = from.read_u32().await?;
+    message.extend(length.to_be_bytes());
+    from.take(u64::from(length) - 4).read_to_end(&mut message).await?;
+    Ok(message)
+}
