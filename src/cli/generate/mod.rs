@@ -1,0 +1,2 @@
+//! The command `generate`.
+mod shop;
