@@ -247,4 +247,5 @@ impl<'a> TraceSearch<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 mod tests;

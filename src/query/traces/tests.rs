@@ -8,47 +8,11 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::Reading;
-use crate::model::{
-    Attributes, Keyed, Operation, Resource, Scope, Search, SearchFields, Span, SpanId, SpanKey, SpanKind, Status,
-    TraceId, TraceSummary, UnixNanos,
-};
+use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
+use crate::query::tests::{Seed, in_runtime, search, seeds, span, write};
 use crate::query::{Page, PageRequest, Query, QueryError, QuerySettings};
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
-
-/// What makes a span of the tests: trace, span, start, and whether it matches.
-type Seed = (u8, u8, u8, bool);
-
-fn span((trace, id, start, matches): Seed) -> Span {
-    Span {
-        trace_id: TraceId::from_slice(&[trace; 16]).unwrap(),
-        span_id: SpanId::from_slice(&[id; 8]).unwrap(),
-        parent_span_id: None,
-        trace_state: String::new(),
-        flags: 0,
-        name: if matches { "yes" } else { "no" }.to_owned(),
-        kind: SpanKind::SERVER,
-        start: UnixNanos(start.into()),
-        end: UnixNanos(u64::from(start) + 5),
-        attributes: Attributes::default(),
-        dropped_attributes_count: 0,
-        events: vec![],
-        dropped_events_count: 0,
-        links: vec![],
-        dropped_links_count: 0,
-        status: Status::default(),
-        resource: Arc::new(Keyed::new(Resource::default())),
-        scope: Arc::new(Keyed::new(Scope::default())),
-    }
-}
-
-fn search() -> Search {
-    Search::try_from(SearchFields { span_name: Some("yes".to_owned()), ..SearchFields::default() }).unwrap()
-}
-
-async fn write(store: &dyn SpanStore, seeds: &[Seed]) {
-    store.write(&[Batch { spans: seeds.iter().copied().map(span).collect() }]).await.unwrap();
-}
 
 /// The list as it should be: straight from the spans, newest first.
 fn traces_of(seeds: &[Seed]) -> Vec<(UnixNanos, TraceId, u64)> {
@@ -73,14 +37,6 @@ fn shown(page: &Page<TraceSummary>) -> impl Iterator<Item = (UnixNanos, TraceId,
 
 async fn next_page(query: &Query, size: i32, token: &str) -> Result<Page<TraceSummary>, QueryError> {
     query.search_traces(&search(), &PageRequest { size: Some(size), token }).await
-}
-
-fn in_runtime<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
-}
-
-fn seeds(most: usize) -> impl Strategy<Value = Vec<Seed>> {
-    prop::collection::vec((1..8_u8, 1..6_u8, 0..40_u8, prop::bool::weighted(0.6)), 0..most)
 }
 
 prop_compose! {

@@ -154,7 +154,7 @@ pub(super) static ROOTS: [(u32, &Operation); 10] = [
 pub(super) static ORDER_INTAKE: Operation = Operation {
     service: Orders,
     entry: Entry::Http { method: "POST", route: "/partners/{partner_id}/orders" },
-    spans_usual: 26,
+    spans_usual: 20,
     work_micros: 3_000.0,
     parallel: false,
     inside: "validateOrder",
@@ -171,7 +171,7 @@ pub(super) static ORDER_INTAKE: Operation = Operation {
 pub(super) static FULFIL_BATCH: Operation = Operation {
     service: Warehouse,
     entry: Entry::Message { destination: "orders", group: "warehouse-batch" },
-    spans_usual: 8,
+    spans_usual: 6,
     work_micros: 9_000.0,
     parallel: false,
     inside: "PlanRoute",
@@ -186,7 +186,7 @@ pub(super) static FULFIL_BATCH: Operation = Operation {
 static HOME_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/" },
-    spans_usual: 48,
+    spans_usual: 23,
     work_micros: 4_000.0,
     parallel: true,
     inside: "renderPage",
@@ -202,7 +202,7 @@ static HOME_PAGE: Operation = Operation {
 static PRODUCT_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/products/{product_id}" },
-    spans_usual: 39,
+    spans_usual: 24,
     work_micros: 3_500.0,
     parallel: true,
     inside: "renderPage",
@@ -218,7 +218,7 @@ static PRODUCT_PAGE: Operation = Operation {
 static SEARCH_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/search" },
-    spans_usual: 28,
+    spans_usual: 19,
     work_micros: 3_000.0,
     parallel: false,
     inside: "renderPage",
@@ -243,7 +243,7 @@ static ADD_TO_CART: Operation = Operation {
 static CHECKOUT_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "POST", route: "/checkout" },
-    spans_usual: 82,
+    spans_usual: 53,
     work_micros: 5_000.0,
     parallel: false,
     inside: "renderPage",
@@ -273,7 +273,7 @@ static SIGN_IN: Operation = Operation {
 static API_PRODUCT: Operation = Operation {
     service: Gateway,
     entry: Entry::Http { method: "GET", route: "/api/v1/products/{product_id}" },
-    spans_usual: 13,
+    spans_usual: 11,
     work_micros: 700.0,
     parallel: false,
     inside: "authorize",
@@ -283,7 +283,7 @@ static API_PRODUCT: Operation = Operation {
 static PLACE_ORDER: Operation = Operation {
     service: Checkout,
     entry: Entry::Rpc { service: "shop.checkout.v2.Checkout", method: "PlaceOrder" },
-    spans_usual: 79,
+    spans_usual: 50,
     work_micros: 6_000.0,
     parallel: false,
     inside: "CheckoutSaga.validate",
@@ -303,7 +303,7 @@ static PLACE_ORDER: Operation = Operation {
 static GET_CART: Operation = Operation {
     service: Carts,
     entry: Entry::Rpc { service: "shop.carts.v1.Carts", method: "GetCart" },
-    spans_usual: 8,
+    spans_usual: 7,
     work_micros: 800.0,
     parallel: false,
     inside: "CartMapper.Map",
@@ -328,7 +328,7 @@ static ADD_ITEM: Operation = Operation {
 static RECOMMEND: Operation = Operation {
     service: Recommendations,
     entry: Entry::Rpc { service: "shop.recommendations.v1.Recommendations", method: "ListForUser" },
-    spans_usual: 15,
+    spans_usual: 11,
     work_micros: 2_500.0,
     parallel: true,
     inside: "score_candidates",
@@ -342,7 +342,7 @@ static RECOMMEND: Operation = Operation {
 static SEARCH: Operation = Operation {
     service: Search,
     entry: Entry::Http { method: "GET", route: "/v3/search" },
-    spans_usual: 17,
+    spans_usual: 12,
     work_micros: 4_500.0,
     parallel: false,
     inside: "Ranking.rescore",
@@ -357,7 +357,7 @@ static SEARCH: Operation = Operation {
 static GET_PRODUCT: Operation = Operation {
     service: Catalog,
     entry: Entry::Rpc { service: "shop.catalog.v2.Catalog", method: "GetProduct" },
-    spans_usual: 11,
+    spans_usual: 8,
     work_micros: 500.0,
     parallel: true,
     inside: "catalog.decodeProduct",
@@ -372,7 +372,7 @@ static GET_PRODUCT: Operation = Operation {
 static LIST_PRODUCTS: Operation = Operation {
     service: Catalog,
     entry: Entry::Rpc { service: "shop.catalog.v2.Catalog", method: "ListProducts" },
-    spans_usual: 9,
+    spans_usual: 7,
     work_micros: 1_800.0,
     parallel: false,
     inside: "catalog.decodeProduct",
@@ -382,7 +382,7 @@ static LIST_PRODUCTS: Operation = Operation {
 static QUOTE: Operation = Operation {
     service: Pricing,
     entry: Entry::Rpc { service: "shop.pricing.v1.Pricing", method: "Quote" },
-    spans_usual: 4,
+    spans_usual: 3,
     work_micros: 250.0,
     parallel: false,
     inside: "pricing::round",
@@ -416,7 +416,7 @@ static AVAILABILITY: Operation = Operation {
 static RESERVE: Operation = Operation {
     service: Inventory,
     entry: Entry::Rpc { service: "shop.inventory.v1.Inventory", method: "Reserve" },
-    spans_usual: 5,
+    spans_usual: 4,
     work_micros: 900.0,
     parallel: false,
     inside: "inventory.allocate",
@@ -460,7 +460,7 @@ static OPEN_SESSION: Operation = Operation {
 static CHARGE: Operation = Operation {
     service: Payments,
     entry: Entry::Rpc { service: "shop.payments.v1.Payments", method: "Charge" },
-    spans_usual: 9,
+    spans_usual: 8,
     work_micros: 2_200.0,
     parallel: false,
     inside: "tokenizeCard",
@@ -515,7 +515,7 @@ static BOOK_SHIPMENT: Operation = Operation {
 static CREATE_ORDER: Operation = Operation {
     service: Orders,
     entry: Entry::Rpc { service: "shop.orders.v1.Orders", method: "Create" },
-    spans_usual: 14,
+    spans_usual: 13,
     work_micros: 1_900.0,
     parallel: false,
     inside: "OrderFactory.create",
@@ -550,7 +550,7 @@ static FULFIL: Operation = Operation {
 static NOTIFY: Operation = Operation {
     service: Notifications,
     entry: Entry::Message { destination: "notifications", group: "mailer" },
-    spans_usual: 4,
+    spans_usual: 3,
     work_micros: 2_500.0,
     parallel: false,
     inside: "renderTemplate",
@@ -661,7 +661,7 @@ mod tests {
         // What an operation says that it usually makes is what its steps come to.
         let sum: f64 = operation.steps.iter().map(|(often, step)| f64::from(*often) / 1_000.0 * usual(step)).sum();
         let ratio = (sum + 1.0) / f64::from(operation.spans_usual);
-        assert!((0.75..1.35).contains(&ratio), "{:?} usually makes {}", operation.entry, sum + 1.0);
+        assert!((0.8..1.25).contains(&ratio), "{:?} usually makes {}", operation.entry, sum + 1.0);
         inner.max().unwrap_or(0) + 1
     }
 

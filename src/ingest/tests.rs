@@ -1,0 +1,358 @@
+//! The queue and its writers against a store that does what the spans' names say, and only when its gate opens.
+
+use std::sync::Mutex as StdMutex;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::model::{Keyed, Operation, Resource, Scope, Span, SpanId, SpanKey, TraceId, TraceSummary, UnixNanos};
+use crate::store::memory::MemoryStore;
+use crate::store::{Scan, SpanStream, Watermark};
+
+/// Fails any write that has a span named `bug`, `refused`, `busy` or `panic`, in that way. Each write waits for a
+/// permit of the gate, and adds one to `begun` before.
+struct ScriptedStore {
+    gate: Semaphore,
+    begun: Semaphore,
+    /// The names of each write that was committed.
+    committed: StdMutex<Vec<Vec<String>>>,
+    rest: MemoryStore,
+}
+
+#[async_trait]
+impl SpanStore for ScriptedStore {
+    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+        self.begun.add_permits(1);
+        self.gate.acquire().await.unwrap().forget();
+        let names: Vec<_> = batches.iter().flat_map(|batch| batch.spans.iter().map(|span| span.name.clone())).collect();
+        for name in &names {
+            match name.as_str() {
+                "bug" => return Err(StoreError::Bug("as the script says".into())),
+                "refused" => return Err(StoreError::Refused { reason: "as the script says".into() }),
+                "busy" => return Err(StoreError::Busy("as the script says".into())),
+                "panic" => panic!("as the script says"),
+                _ => {}
+            }
+        }
+        self.committed.lock().unwrap().push(names);
+        Ok(())
+    }
+
+    fn trace(&self, trace_id: TraceId) -> SpanStream {
+        self.rest.trace(trace_id)
+    }
+
+    fn scan_spans(&self, scan: Scan) -> SpanStream {
+        self.rest.scan_spans(scan)
+    }
+
+    async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        self.rest.scan_keys(scan).await
+    }
+
+    async fn summaries(&self, ids: &[TraceId], as_of: Option<Watermark>) -> Result<Vec<TraceSummary>, StoreError> {
+        self.rest.summaries(ids, as_of).await
+    }
+
+    async fn watermark(&self) -> Result<Watermark, StoreError> {
+        self.rest.watermark().await
+    }
+
+    async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.rest.services(after, limit).await
+    }
+
+    async fn operations(
+        &self,
+        service: &str,
+        after: Option<&Operation>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.rest.operations(service, after, limit).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.rest.ping().await
+    }
+
+    async fn close(&self) {
+        self.rest.close().await;
+    }
+}
+
+struct Bench {
+    store: Arc<ScriptedStore>,
+    ingest: Ingest,
+    metrics: Arc<Metrics>,
+}
+
+const SETTINGS: IngestSettings =
+    IngestSettings { queue_requests_max: 100, queue_bytes_max: 1_000, writers: 1, group_spans_max: 100 };
+
+const A_WHILE: Duration = Duration::from_secs(60);
+
+impl Bench {
+    fn new(settings: IngestSettings) -> Self {
+        let store = Arc::new(ScriptedStore {
+            gate: Semaphore::new(0),
+            begun: Semaphore::new(0),
+            committed: StdMutex::default(),
+            rest: MemoryStore::default(),
+        });
+        let metrics = Arc::new(Metrics::new());
+        let ingest = Ingest::start(Arc::clone(&store) as Arc<dyn SpanStore>, settings, Arc::clone(&metrics));
+        Self { store, ingest, metrics }
+    }
+
+    /// Lets so many writes through.
+    fn open(&self, writes: usize) {
+        self.store.gate.add_permits(writes);
+    }
+
+    async fn write_begun(&self) {
+        self.store.begun.acquire().await.unwrap().forget();
+    }
+
+    /// Submits a request of one span and returns when it has its place in the queue.
+    async fn send(&self, name: &'static str) -> JoinHandle<Result<(), IngestError>> {
+        let place = self.ingest.enter().unwrap();
+        let ingest = self.ingest.clone();
+        let (queued, is_queued) = oneshot::channel();
+        let sent = tokio::spawn(async move {
+            let mut commit = std::pin::pin!(ingest.commit(place, batch(name)));
+            assert!(futures::poll!(commit.as_mut()).is_pending());
+            queued.send(()).unwrap();
+            commit.await
+        });
+        is_queued.await.unwrap();
+        sent
+    }
+
+    fn committed(&self) -> Vec<Vec<String>> {
+        self.store.committed.lock().unwrap().clone()
+    }
+
+    fn metric(&self, line: &str) {
+        let text = self.metrics.text().unwrap();
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+fn batch(name: &str) -> Batch {
+    Batch {
+        spans: vec![Span {
+            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
+            span_id: SpanId::from_slice(&[2; 8]).unwrap(),
+            parent_span_id: None,
+            trace_state: String::new(),
+            flags: 0,
+            name: name.to_owned(),
+            kind: crate::model::SpanKind::default(),
+            start: UnixNanos(1),
+            end: UnixNanos(2),
+            attributes: crate::model::Attributes::default(),
+            dropped_attributes_count: 0,
+            events: Vec::new(),
+            dropped_events_count: 0,
+            links: Vec::new(),
+            dropped_links_count: 0,
+            status: crate::model::Status::default(),
+            resource: Arc::new(Keyed::new(Resource::default())),
+            scope: Arc::new(Keyed::new(Scope::default())),
+        }],
+    }
+}
+
+/// One answer in a word.
+fn word(answer: &Result<(), IngestError>) -> &'static str {
+    match answer {
+        Ok(()) => "ok",
+        Err(IngestError::QueueFull) => "full",
+        Err(IngestError::Stopping) => "stopping",
+        Err(IngestError::Store(error)) => match &**error {
+            StoreError::Busy(_) => "busy",
+            StoreError::Refused { .. } => "refused",
+            StoreError::Corrupt { .. } => "corrupt",
+            StoreError::Bug(_) => "bug",
+        },
+    }
+}
+
+/// A first request keeps the writer busy, so that the others form one group; then `opened` writes pass. Answers with
+/// the others' answers in words.
+async fn group(bench: &Bench, names: &[&'static str], opened: usize) -> Vec<&'static str> {
+    let first = bench.send("first").await;
+    bench.write_begun().await;
+    let mut sent = Vec::new();
+    for name in names {
+        sent.push(bench.send(name).await);
+    }
+    bench.open(opened);
+    assert_eq!(word(&first.await.unwrap()), "ok");
+    let mut words = Vec::new();
+    for answer in sent {
+        words.push(word(&answer.await.unwrap()));
+    }
+    words
+}
+
+#[tokio::test]
+async fn what_waits_is_committed_in_one_go_and_only_then_answered() {
+    let bench = Bench::new(SETTINGS);
+    let answer = bench.send("a").await;
+    bench.write_begun().await;
+    assert!(!answer.is_finished());
+    bench.open(1);
+    assert_eq!(word(&answer.await.unwrap()), "ok");
+    assert_eq!(group(&bench, &["b", "c", "d"], 2).await, ["ok", "ok", "ok"]);
+    assert_eq!(bench.committed(), [vec!["a"], vec!["first"], vec!["b", "c", "d"]]);
+    bench.metric("tracewell_spans_stored_total 5");
+    bench.metric("tracewell_commit_seconds_count 3");
+}
+
+#[tokio::test]
+async fn a_group_ends_with_the_request_that_fills_it() {
+    let bench = Bench::new(IngestSettings { group_spans_max: 2, ..SETTINGS });
+    assert_eq!(group(&bench, &["b", "c", "d"], 3).await, ["ok", "ok", "ok"]);
+    assert_eq!(bench.committed(), [vec!["first"], vec!["b", "c"], vec!["d"]]);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_has_room_after_the_answer() {
+    let bench = Bench::new(IngestSettings { queue_requests_max: 2, ..SETTINGS });
+    let (one, two) = (bench.send("a").await, bench.send("b").await);
+    assert_eq!(word(&bench.ingest.submit(batch("c"), 0).await), "full");
+    bench.metric("tracewell_queue_requests 2");
+    bench.open(2);
+    assert_eq!((word(&one.await.unwrap()), word(&two.await.unwrap())), ("ok", "ok"));
+    bench.metric("tracewell_queue_requests 0");
+    bench.open(1);
+    assert_eq!(word(&bench.ingest.submit(batch("d"), 0).await), "ok");
+}
+
+#[tokio::test]
+async fn bytes_are_bounded_but_one_large_request_passes_alone() {
+    let bench = Bench::new(SETTINGS);
+    let mut large = bench.ingest.enter().unwrap();
+    large.hold(5_000).unwrap();
+    bench.metric("tracewell_queue_bytes 5000");
+    let mut other = bench.ingest.enter().unwrap();
+    assert!(matches!(other.hold(1), Err(IngestError::QueueFull)));
+    drop(large);
+    other.hold(600).unwrap();
+    assert_eq!(word(&bench.ingest.submit(batch("a"), 401).await), "full");
+    other.hold(500).unwrap();
+    bench.open(1);
+    assert_eq!(word(&bench.ingest.submit(batch("a"), 500).await), "ok");
+    bench.metric("tracewell_queue_bytes 500");
+    bench.metric("tracewell_queue_requests 1");
+}
+
+#[tokio::test]
+async fn a_bad_request_does_not_fail_its_neighbours() {
+    for bad in ["bug", "refused"] {
+        let bench = Bench::new(SETTINGS);
+        // One write for the first, one for the group, one for each of its three requests.
+        assert_eq!(group(&bench, &["b", bad, "c"], 5).await, ["ok", bad, "ok"]);
+        assert_eq!(bench.committed(), [["first"], ["b"], ["c"]]);
+    }
+}
+
+#[tokio::test]
+async fn a_busy_database_fails_the_whole_group_with_one_attempt() {
+    let bench = Bench::new(SETTINGS);
+    assert_eq!(group(&bench, &["b", "busy", "c"], 2).await, ["busy", "busy", "busy"]);
+    assert_eq!(bench.committed(), [["first"]]);
+}
+
+#[tokio::test]
+async fn requests_written_apart_stop_at_a_busy_database() {
+    let bench = Bench::new(SETTINGS);
+    assert_eq!(group(&bench, &["b", "bug", "busy", "c"], 5).await, ["ok", "bug", "busy", "busy"]);
+    bench.metric("tracewell_store_failures_total 2");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_store_is_an_answer_and_the_writer_lives_on() {
+    let bench = Bench::new(SETTINGS);
+    assert_eq!(group(&bench, &["b", "panic", "c"], 5).await, ["ok", "bug", "ok"]);
+    bench.open(1);
+    assert_eq!(word(&bench.ingest.submit(batch("after"), 0).await), "ok");
+}
+
+#[tokio::test]
+async fn a_caller_that_went_away_is_stored_all_the_same() {
+    let bench = Bench::new(SETTINGS);
+    let gone = bench.send("a").await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    bench.open(1);
+    assert!(bench.ingest.drain(A_WHILE).await);
+    assert_eq!(bench.committed(), [["a"]]);
+    bench.metric("tracewell_queue_requests 0");
+}
+
+#[tokio::test]
+async fn a_drain_commits_what_was_received_and_lets_nothing_in() {
+    let bench = Bench::new(IngestSettings { writers: 3, group_spans_max: 1, ..SETTINGS });
+    let mut sent = Vec::new();
+    for _ in 0..10 {
+        sent.push(bench.send("a").await);
+    }
+    bench.ingest.begin_drain();
+    assert_eq!(word(&bench.ingest.submit(batch("late"), 0).await), "stopping");
+    assert!(!bench.ingest.drain(Duration::ZERO).await);
+    bench.open(10);
+    assert!(bench.ingest.drain(A_WHILE).await);
+    for answer in sent {
+        assert_eq!(word(&answer.await.unwrap()), "ok");
+    }
+    assert_eq!(bench.committed().len(), 10);
+}
+
+#[tokio::test]
+async fn a_place_taken_before_the_drain_ended_is_told_so() {
+    let bench = Bench::new(SETTINGS);
+    let place = bench.ingest.enter().unwrap();
+    assert!(bench.ingest.drain(A_WHILE).await);
+    assert_eq!(word(&bench.ingest.commit(place, batch("late")).await), "stopping");
+}
+
+#[tokio::test]
+async fn a_request_without_spans_is_done_without_a_write() {
+    let bench = Bench::new(SETTINGS);
+    assert_eq!(word(&bench.ingest.submit(Batch::default(), 10).await), "ok");
+    bench.metric("tracewell_queue_bytes 0");
+    assert!(bench.ingest.drain(A_WHILE).await);
+    assert_eq!(bench.store.begun.available_permits(), 0);
+}
+
+/// Many at once, good and bad: everybody gets an answer, and exactly those who hear "ok" are stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_lost_and_every_ok_is_true() {
+    let bench = Bench::new(IngestSettings { writers: 3, group_spans_max: 7, queue_requests_max: 40, ..SETTINGS });
+    bench.open(Semaphore::MAX_PERMITS / 2);
+    let names = ["a", "bug", "b", "busy", "c", "panic", "d", "refused"];
+    let callers = (0..400).map(|number| {
+        let (ingest, name) = (bench.ingest.clone(), names[number % names.len()]);
+        tokio::spawn(async move { (name, ingest.submit(batch(name), 1).await) })
+    });
+    let mut stored = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        let (name, answer) = caller.await.unwrap();
+        match word(&answer) {
+            "ok" => {
+                assert!(name.len() == 1, "{name} can not be stored");
+                stored += 1;
+            }
+            "bug" => assert!(name == "bug" || name == "panic", "{name}"),
+            "refused" => assert_eq!(name, "refused"),
+            // Of the group, not of the name.
+            word => assert!(word == "busy" || word == "full", "{word}"),
+        }
+    }
+    assert_eq!(bench.committed().into_iter().flatten().count(), stored);
+    bench.metric("tracewell_queue_requests 0");
+}

@@ -1,0 +1,12 @@
+//! gRPC code and descriptors made from the files in `proto/`; `tests/codegen` makes them and sees that they are in
+//! step. Nothing here is written by hand but this file.
+
+#![allow(clippy::all, clippy::pedantic, clippy::allow_attributes, missing_docs, reason = "not written by hand")]
+
+/// Package `tracewell.v1`: messages, the server's trait and the client.
+pub mod tracewell_v1 {
+    include!("tracewell.v1.rs");
+}
+
+/// The files of `proto/` and all that they import, as an encoded `google.protobuf.FileDescriptorSet` with comments.
+pub const TRACEWELL_DESCRIPTORS: &[u8] = include_bytes!("tracewell.v1.bin");

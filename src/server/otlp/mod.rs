@@ -1,0 +1,126 @@
+//! The doors that spans come in by: OTLP over gRPC (`grpc.rs`) and over HTTP (`http.rs`), and what they share.
+//!
+//! Both go the same way: a place in the queue before a byte of the body is read, the body within its limits
+//! (`body.rs`), its bytes held against the queue's bound before they are decoded, the good spans committed, and only
+//! then the answer. Decoding is `otlp/`'s, the answers to errors are `status.rs`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+
+use super::status::Failure;
+use crate::ingest::{Ingest, Place};
+use crate::metrics::{Metrics, Protocol};
+use crate::otlp::decode::{self, Decoded};
+use crate::store::Batch;
+
+mod body;
+mod grpc;
+mod http;
+
+pub use grpc::TraceService;
+pub use http::router;
+
+/// The limits of both doors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorSettings {
+    /// The largest request, as sent and after decompression. OTLP recommends 64 MiB.
+    pub request_bytes_max: usize,
+    /// The longest time from a request's headers to its answer; a gRPC caller may set a shorter one.
+    pub request_timeout: Duration,
+    /// Origins whose pages may send spans from a browser: `https://shop.example`, `https://*.example`, or `*`. With
+    /// none, no page of another origin may.
+    pub cors_origins: Vec<String>,
+}
+
+/// What both doors lead to.
+pub struct Doors {
+    ingest: Ingest,
+    metrics: Arc<Metrics>,
+    settings: DoorSettings,
+}
+
+/// What became of a request that was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Accepted {
+    /// So many of its spans are not stored, and never will be.
+    rejected: u64,
+    /// Why; or what was changed about the stored ones.
+    message: String,
+}
+
+impl From<Accepted> for ExportTraceServiceResponse {
+    /// OTLP wants `partial_success` unset, not empty, when there is nothing to say.
+    fn from(accepted: Accepted) -> Self {
+        let Accepted { rejected, message } = accepted;
+        let partial_success = (rejected > 0 || !message.is_empty()).then(|| ExportTracePartialSuccess {
+            rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
+            error_message: message,
+        });
+        Self { partial_success }
+    }
+}
+
+impl Doors {
+    /// Doors that lead to this queue.
+    #[must_use]
+    pub fn new(ingest: Ingest, metrics: Arc<Metrics>, settings: DoorSettings) -> Arc<Self> {
+        Arc::new(Self { ingest, metrics, settings })
+    }
+
+    /// Decodes a whole plain body and stores what is good in it.
+    async fn take_in(&self, mut place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
+        place.hold(body.len())?;
+        let decoded = body::offload(body.len(), move || {
+            let decoded = match protocol {
+                Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf(&body),
+                Protocol::HttpJson => decode::json(&body),
+            };
+            decoded.map_err(|error| Failure::Undecodable(error.to_string()))
+        });
+        self.receive(place, protocol, decoded.await?).await
+    }
+
+    /// Counts what came and stores the good spans.
+    async fn receive(&self, place: Place, protocol: Protocol, decoded: Decoded) -> Result<Accepted, Failure> {
+        let Decoded { spans, rejected, repaired } = decoded;
+        let received = u64::try_from(spans.len()).unwrap_or(u64::MAX).saturating_add(rejected.count());
+        self.metrics.received(protocol, received, repaired);
+        for (reason, count) in rejected.by_reason() {
+            self.metrics.rejected(reason, count);
+        }
+        self.ingest.commit(place, Batch { spans }).await?;
+        Ok(Accepted { rejected: rejected.count(), message: message(rejected.message(), repaired) })
+    }
+
+    /// Counts a request that is answered with an error.
+    fn refuse(&self, failure: Failure) -> Failure {
+        self.metrics.refused(failure.reason());
+        failure
+    }
+}
+
+/// What the sender hears of a stored request: which spans were rejected, how many texts were repaired, or nothing.
+fn message(rejected: String, repaired: u64) -> String {
+    let repaired = match repaired {
+        0 => return rejected,
+        1 => "1 text was not valid UTF-8 and was repaired".to_owned(),
+        _ => format!("{repaired} texts were not valid UTF-8 and were repaired"),
+    };
+    if rejected.is_empty() { repaired } else { format!("{rejected}; {repaired}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_says_all_there_is_to_say() {
+        assert_eq!(message(String::new(), 0), "");
+        assert_eq!(message("2 bad".to_owned(), 0), "2 bad");
+        assert_eq!(message(String::new(), 1), "1 text was not valid UTF-8 and was repaired");
+        assert_eq!(message("2 bad".to_owned(), 3), "2 bad; 3 texts were not valid UTF-8 and were repaired");
+    }
+}

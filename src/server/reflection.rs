@@ -1,0 +1,72 @@
+//! gRPC reflection, v1 and v1alpha: what grpcurl, evans and Postman ask a server about before they can call it.
+//!
+//! Each of the two describes every service of this server, itself and the other included, and every file that those
+//! need: a client stops at the first import that it can not fetch.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::DESCRIPTORS as OTLP_DESCRIPTORS;
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
+use tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET as REFLECTION_V1_DESCRIPTORS;
+use tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET as REFLECTION_V1ALPHA_DESCRIPTORS;
+use tonic_reflection::server::{Builder, Error, v1, v1alpha};
+
+use super::generated::TRACEWELL_DESCRIPTORS;
+
+/// Where descriptors come from. OTLP's stand before ours, which have a copy of one of its files.
+const SOURCES: [&[u8]; 5] = [
+    OTLP_DESCRIPTORS,
+    TRACEWELL_DESCRIPTORS,
+    HEALTH_DESCRIPTORS,
+    REFLECTION_V1_DESCRIPTORS,
+    REFLECTION_V1ALPHA_DESCRIPTORS,
+];
+
+/// The services that this server has. (OTLP's descriptors hold those for logs, metrics and profiles, too.)
+const SERVICES: [&str; 5] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "opentelemetry.proto.collector.trace.v1.TraceService",
+    "tracewell.v1.TraceQuery",
+];
+
+/// Both reflection services. Fails only when a descriptor can not be read, which a test excludes.
+pub fn services() -> Result<
+    (
+        v1::ServerReflectionServer<impl v1::ServerReflection>,
+        v1alpha::ServerReflectionServer<impl v1alpha::ServerReflection>,
+    ),
+    Error,
+> {
+    let files = descriptors()?;
+    let builder = || Builder::configure().include_reflection_service(false).register_file_descriptor_set(files.clone());
+    Ok((builder().build_v1()?, builder().build_v1alpha()?))
+}
+
+/// The files of [`SERVICES`], with all that they import, each once.
+fn descriptors() -> Result<FileDescriptorSet, Error> {
+    let mut known = BTreeMap::new();
+    for source in SOURCES {
+        for file in FileDescriptorSet::decode(source)?.file {
+            known.entry(file.name().to_owned()).or_insert(file);
+        }
+    }
+    let mut wanted: Vec<_> =
+        known.values().filter(|file| has_service(file)).map(|file| file.name().to_owned()).collect();
+    let mut files = Vec::new();
+    while let Some(name) = wanted.pop() {
+        if let Some(file) = known.remove(&name) {
+            wanted.extend_from_slice(&file.dependency);
+            files.push(file);
+        }
+    }
+    Ok(FileDescriptorSet { file: files })
+}
+
+fn has_service(file: &FileDescriptorProto) -> bool {
+    let mut names = file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()));
+    names.any(|name| SERVICES.contains(&name.as_str()))
+}
