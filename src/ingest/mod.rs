@@ -64,24 +64,18 @@ impl Ingest {
     #[must_use]
     pub fn start(store: Arc<dyn SpanStore>, settings: IngestSettings, metrics: Arc<Metrics>) -> Self {
         let (queue, receiver) = mpsc::channel(settings.queue_requests_max.max(1));
-        let receiver = Arc::new(Mutex::new(receiver));
-        let ingest = Self {
-            room: Arc::new(Room::new(&settings, Arc::clone(&metrics))),
-            queue,
-            stop: CancellationToken::new(),
-            writers: TaskTracker::new(),
+        let (stop, writers) = (CancellationToken::new(), TaskTracker::new());
+        let writer = Writer {
+            queue: Arc::new(Mutex::new(receiver)),
+            store,
+            metrics: Arc::clone(&metrics),
+            stop: stop.clone(),
+            group_spans_max: settings.group_spans_max,
         };
         for _ in 0..settings.writers.max(1) {
-            let writer = Writer {
-                queue: Arc::clone(&receiver),
-                store: Arc::clone(&store),
-                metrics: Arc::clone(&metrics),
-                stop: ingest.stop.clone(),
-                group_spans_max: settings.group_spans_max,
-            };
-            ingest.writers.spawn(writer.run());
+            writers.spawn(writer.clone().run());
         }
-        ingest
+        Self { room: Arc::new(Room::new(settings, metrics)), queue, stop, writers }
     }
 
     /// Takes a place for a request that is about to come, or says at once that there is none. A door calls this

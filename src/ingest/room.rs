@@ -9,8 +9,7 @@ use super::{IngestError, IngestSettings};
 use crate::metrics::Metrics;
 
 pub(super) struct Room {
-    requests_max: usize,
-    bytes_max: usize,
+    settings: IngestSettings,
     usage: Mutex<Usage>,
     metrics: Arc<Metrics>,
 }
@@ -34,7 +33,7 @@ impl Place {
         let mut usage = self.room.lock();
         let others = usage.bytes.saturating_sub(self.bytes);
         let together = others.saturating_add(request_bytes);
-        if others > 0 && together > self.room.bytes_max {
+        if others > 0 && together > self.room.settings.queue_bytes_max {
             return Err(IngestError::QueueFull);
         }
         usage.bytes = together;
@@ -54,18 +53,13 @@ impl Drop for Place {
 }
 
 impl Room {
-    pub(super) fn new(settings: &IngestSettings, metrics: Arc<Metrics>) -> Self {
-        Self {
-            requests_max: settings.queue_requests_max,
-            bytes_max: settings.queue_bytes_max,
-            usage: Mutex::default(),
-            metrics,
-        }
+    pub(super) fn new(settings: IngestSettings, metrics: Arc<Metrics>) -> Self {
+        Self { settings, usage: Mutex::default(), metrics }
     }
 
     pub(super) fn enter(room: &Arc<Self>) -> Option<Place> {
         let mut usage = room.lock();
-        if usage.requests >= room.requests_max {
+        if usage.requests >= room.settings.queue_requests_max {
             return None;
         }
         usage.requests = usage.requests.saturating_add(1);

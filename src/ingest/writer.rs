@@ -43,6 +43,7 @@ impl Caller {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Writer {
     /// Whoever holds the lock waits for the next group; the other writers wait for the lock.
     pub(super) queue: Arc<Mutex<mpsc::Receiver<Job>>>,

@@ -7,3 +7,6 @@
 pub mod decode;
 pub mod encode;
 pub mod encode_json;
+
+#[cfg(test)]
+mod tests;

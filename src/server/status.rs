@@ -2,7 +2,7 @@
 //!
 //! Doors turn every inner error into a [`Failure`], and a failure into an answer here and nowhere else. It is also
 //! where such an error is logged, once: a bug with its causes and a request id that the caller is told too, the rest
-//! quietly. INTERNAL and not DATA_LOSS for a bug: OTLP clients repeat DATA_LOSS. Refusals that a protocol makes before
+//! quietly. `INTERNAL` and not `DATA_LOSS` for a bug: OTLP clients repeat the latter. Refusals that a protocol makes before
 //! there is a request (a wrong method, an unknown content type) belong to the protocol's door.
 
 use std::error::Error;

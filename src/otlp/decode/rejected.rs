@@ -97,7 +97,8 @@ impl Rejected {
             return String::new();
         }
         let noun = if count == 1 { "span" } else { "spans" };
-        let more = if self.descriptions.len() == DESCRIPTIONS_MAX && count > 3 { "; ..." } else { "" };
+        let all_described = u64::try_from(self.descriptions.len()) == Ok(count);
+        let more = if all_described { "" } else { "; ..." };
         let message = format!("{count} {noun} rejected: {}{more}", self.descriptions.join("; "));
         cut(&message, MESSAGE_BYTES_MAX).to_owned()
     }

@@ -83,17 +83,19 @@ pub(super) async fn decompress(compression: Compression, body: Bytes, bytes_max:
     }
     let worth = if body.len() <= INLINE_COMPRESSED_BYTES_MAX { 0 } else { usize::MAX };
     offload(worth, move || {
-        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-        let mut plain = Vec::new();
-        decompressor(compression, &body)
-            .and_then(|reader| reader.take(limit).read_to_end(&mut plain))
-            .map_err(|error| Failure::Undecodable(format!("{}: {error}", compression.name())))?;
-        if plain.len() > bytes_max {
-            return Err(Failure::TooLarge { request_bytes_max: bytes_max });
-        }
-        Ok(Bytes::from(plain))
+        let plain = decompressor(compression, &body).and_then(|reader| read_up_to(reader, bytes_max));
+        let plain = plain.map_err(|error| Failure::Undecodable(format!("{}: {error}", compression.name())))?;
+        plain.map(Bytes::from).ok_or(Failure::TooLarge { request_bytes_max: bytes_max })
     })
     .await
+}
+
+/// Reads all there is, or `None` as soon as it is more than the limit: a kilobyte can hold a megabyte of zeros.
+fn read_up_to(reader: impl Read, bytes_max: usize) -> std::io::Result<Option<Vec<u8>>> {
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut plain = Vec::new();
+    reader.take(limit).read_to_end(&mut plain)?;
+    Ok(Some(plain).filter(|plain| plain.len() <= bytes_max))
 }
 
 fn decompressor(compression: Compression, body: &[u8]) -> std::io::Result<Box<dyn Read + '_>> {
@@ -130,6 +132,47 @@ fn bug(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::{StreamExt, stream};
+
+    /// Zeros without end, which may be read so many times at most.
+    struct Zeros {
+        bytes_left: usize,
+    }
+
+    impl Read for Zeros {
+        fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+            self.bytes_left = self.bytes_left.checked_sub(target.len()).expect("far too much is read");
+            target.fill(0);
+            Ok(target.len())
+        }
+    }
+
+    #[test]
+    fn decompression_stops_at_the_limit() {
+        assert_eq!(read_up_to(Zeros { bytes_left: 2_000 }, 1_000).unwrap(), None);
+        assert_eq!(read_up_to(&[0; 1_000][..], 1_000).unwrap(), Some(vec![0; 1_000]));
+    }
+
+    /// Reads a body of so many chunks of 100 bytes, with a limit of 1,000: how many were taken, and whether it fits.
+    async fn chunks_read(chunks: usize) -> (usize, bool) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&taken);
+        let chunks = stream::iter(0..chunks).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Bytes::from_static(&[0; 100]))
+        });
+        let fits = read(Body::from_stream(chunks), 1_000).await.is_ok();
+        (taken.load(Ordering::Relaxed), fits)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_read_to_its_end_but_not_forever() {
+        assert_eq!(chunks_read(10).await, (10, true));
+        assert_eq!(chunks_read(15).await, (15, false));
+        assert_eq!(chunks_read(1_000).await, (21, false));
+    }
 
     #[tokio::test]
     async fn a_panic_is_an_answer_on_either_thread() {

@@ -2,8 +2,8 @@
 //!
 //! tonic does the framing, gzip and zstd; the generated service is not used, since it would decode with prost, which
 //! fails a whole request for one text that is not UTF-8, and builds a tree that nobody needs. What tonic refuses by
-//! itself is answered as gRPC says, with one exception: for a message over the limit it says OUT_OF_RANGE, which OTLP
-//! clients repeat forever.
+//! itself is answered as gRPC says, with one exception: for a message over the limit it says `OUT_OF_RANGE`, which
+//! OTLP clients repeat forever.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -188,13 +188,13 @@ mod tests {
     #[test]
     fn the_callers_patience_is_read_in_every_unit() {
         let cases = [
-            ("2H", Some(Duration::from_secs(7_200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("4S", Some(Duration::from_secs(4))),
             ("5m", Some(Duration::from_millis(5))),
             ("6u", Some(Duration::from_micros(6))),
             ("7n", Some(Duration::from_nanos(7))),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3_600))),
+            ("99999999H", Some(Duration::from_hours(99_999_999))),
             ("123456789S", None),
             ("+1S", None),
             ("S", None),

@@ -23,7 +23,6 @@ use crate::metrics::Protocol;
 use crate::server::status::{Encoding, Failure};
 
 /// The HTTP door's routes.
-#[must_use]
 pub fn router(doors: Arc<Doors>) -> Router {
     let origins = doors.settings.cors_origins.clone();
     let router = Router::new().route("/v1/traces", post(export).fallback(wrong_method)).with_state(doors);
@@ -44,10 +43,11 @@ async fn export(State(doors): State<Arc<Doors>>, request: Request<Body>) -> Resp
 }
 
 async fn store(doors: &Doors, encoding: Encoding, request: Request<Body>) -> Result<Accepted, Failure> {
-    let place = doors.ingest.enter()?;
+    let mut place = doors.ingest.enter()?;
     let compression = Compression::of(request.headers())?;
     let bytes_max = doors.settings.request_bytes_max;
     let body = body::read(request.into_body(), bytes_max).await?;
+    place.hold(body.len())?;
     let body = body::decompress(compression, body, bytes_max).await?;
     let protocol = match encoding {
         Encoding::Protobuf => Protocol::HttpProtobuf,
