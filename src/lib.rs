@@ -1,4 +1,50 @@
-//! tracewell
+//! tracewell: an OpenTelemetry trace backend that keeps its spans in PostgreSQL, or in an embedded SQLite file.
+//!
+//! # The house
+//!
+//! Folders are floors. Imports point down only, never up and never sideways; `tests/house` reads the `crate::` paths
+//! and fails on a wrong arrow.
+//!
+//! ```text
+//!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
+//!  4  server/   sockets, limits, status codes, generated code
+//!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
+//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits
+//!  2  otlp/     OTLP <-> model, pure          store/  trait SpanStore: postgres/ sqlite/ memory.rs
+//!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
+//!  0  metrics.rs   telemetry.rs
+//! ```
+//!
+//! # A walk in
+//!
+//! A socket is accepted by [`server::listen`]. A door of [`server::otlp`] takes the body, within its limit, and hands
+//! it to [`otlp::decode`], which gives the good spans and the rejected ones with their reasons. The good ones go as one
+//! [`store::Batch`] into the queue of [`ingest`]; a writer takes all that waits and calls
+//! [`store::SpanStore::write`]: one transaction. Only after its COMMIT does the door answer, with the rejected spans in
+//! `partial_success`. [`server::status`] is the one place that knows which error has which code.
+//!
+//! # A walk out
+//!
+//! A request to `tracewell.v1.TraceQuery` is parsed in [`server::query`] into a [`model::Search`], which can not hold
+//! nonsense. [`query`] pages through the store's answers, newest first, and says where the next page goes on. The store
+//! yields [`model::Span`]s, which are converted back into messages at the door.
+//!
+//! # What always holds
+//!
+//! * OK means stored: success is sent after the commit, never before.
+//! * What went in comes out: a span read back equals the span that was decoded, on every engine.
+//! * Two spans are the same only if their whole content is. Exact copies are shown once; spans that share ids are all
+//!   shown. No key anywhere says that (trace id, span id) is unique.
+//! * A value from outside becomes a type whose constructor can refuse, once, at the edge; inner code does not ask again.
+//! * Times are unsigned nanoseconds and are never subtracted bare.
+//! * Every queue, body, page, depth and wait has a limit with a unit in its name.
+//! * The `SpanStore` promises are numbered; `tests/store` holds every backend to them, and compares random histories
+//!   with [`store::memory`].
+//!
+//! Deliberately absent: a cache of spans in memory (the database has one), spans about ourselves (they would come back
+//! to us), and anything in `model/` that knows a format.
+
+pub mod app;
 pub mod cli;
 pub mod ingest;
 pub mod metrics;
@@ -7,3 +53,4 @@ pub mod otlp;
 pub mod query;
 pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -1,2 +1,35 @@
-//! placeholder
-fn main() {}
+//! The program: reads the command line, runs the command, and ends with one sentence when it can not.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracewell::app::{self, AppError};
+use tracewell::cli::{Cli, Command, health};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => run(app::serve(args)),
+        Command::Migrate(args) => run(app::migrate(args)),
+        Command::Health(args) => health::check(args.web_listen),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("tracewell: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: impl Future<Output = Result<(), AppError>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("can not start the runtime: {error}"))?;
+    let result = runtime.block_on(command).map_err(|error| error.to_string());
+    // Whatever still runs was given its time.
+    runtime.shutdown_background();
+    result
+}

@@ -1,6 +1,13 @@
-//! The one test binary: everything that is tested from outside, a folder a subject.
+//! The one test binary: everything that is tested from outside, a folder a subject. `support` has what the tests
+//! share; start with `store/contract.rs`, the promises of the store.
 
 #![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that can not go on shall say where")]
 
 mod codegen;
+mod house;
+mod postgres;
+mod sdk;
+mod sqlite;
+mod store;
+mod support;
 mod wire;

@@ -1,3 +1,193 @@
-//! Floor 5: the command line.
+//! Floor 5: the command line. A flag wins over its `TRACEWELL_…` variable, which wins over the default; everything is
+//! read and checked before anything is opened. What the commands do is in `app.rs` and [`health`].
+
+use std::net::SocketAddr;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod generate;
+pub mod health;
+
+/// An OpenTelemetry trace backend: receives OTLP, keeps every span in PostgreSQL or in an embedded SQLite file,
+/// and answers queries over gRPC.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without one, `serve`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive spans and answer queries (what tracewell does without a command)
+    Serve(ServeArgs),
+    /// Bring the database to this version's schema, and say what was done (serve does it too)
+    Migrate(MigrateArgs),
+    /// Ask a running tracewell whether it is ready; exit status 0 if so (for a container's health check)
+    Health(HealthArgs),
+}
+
+/// Which database.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// Where spans are kept: `postgres://user:password@host/database` (PostgreSQL 15 or later) or `sqlite:FILE`.
+    /// The variable `DATABASE_URL` is read too
+    #[arg(
+        long,
+        env = "TRACEWELL_DATABASE_URL",
+        default_value = "sqlite:tracewell.db",
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub database_url: String,
+    /// How long to wait at the start for a database that is not there yet, in seconds
+    #[arg(long, env = "TRACEWELL_DATABASE_WAIT_SECONDS_MAX", default_value_t = 300)]
+    pub database_wait_seconds_max: u64,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// How a log line looks
+    #[arg(long, env = "TRACEWELL_LOG_FORMAT", value_enum, default_value_t = LogFormatArg::Compact)]
+    pub log_format: LogFormatArg,
+    /// What is logged: a level (error, warn, info, debug, trace) or a list of target=level
+    #[arg(long, env = "TRACEWELL_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// See [`crate::telemetry::LogFormat`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For a terminal
+    Compact,
+    /// For a machine: one object a line
+    Json,
+}
+
+/// Settings of `migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How log lines look.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Settings of `health`.
+#[derive(Debug, Clone, Args)]
+pub struct HealthArgs {
+    /// The address that tracewell was told to listen on for people and tools
+    #[arg(long, env = "TRACEWELL_WEB_LISTEN", default_value = WEB_LISTEN)]
+    pub web_listen: SocketAddr,
+}
+
+const WEB_LISTEN: &str = "127.0.0.1:16686";
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How log lines look.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Address for gRPC: OTLP, the query service, health and reflection; port 0 takes a free one
+    #[arg(long, env = "TRACEWELL_GRPC_LISTEN", default_value = "127.0.0.1:4317")]
+    pub grpc_listen: SocketAddr,
+    /// Address for OTLP over HTTP
+    #[arg(long, env = "TRACEWELL_HTTP_LISTEN", default_value = "127.0.0.1:4318")]
+    pub http_listen: SocketAddr,
+    /// Address for people and tools: /metrics, /healthz, /readyz, and the gRPC query service
+    #[arg(long, env = "TRACEWELL_WEB_LISTEN", default_value = WEB_LISTEN)]
+    pub web_listen: SocketAddr,
+    /// Origins whose pages may send spans by OTLP/HTTP (CORS), separated by commas; * for any
+    #[arg(long, env = "TRACEWELL_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// Largest OTLP request, before and after decompression, in bytes
+    #[arg(long, env = "TRACEWELL_REQUEST_BYTES_MAX", default_value_t = 64 * MIB, value_parser = at_least_one)]
+    pub request_bytes_max: usize,
+    /// Most requests that wait for their commit; one more is told to come again
+    #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
+    pub queue_requests_max: usize,
+    /// Most bytes of requests that wait for their commit
+    #[arg(long, env = "TRACEWELL_QUEUE_BYTES_MAX", default_value_t = 256 * MIB, value_parser = at_least_one)]
+    pub queue_bytes_max: usize,
+    /// Most spans in one transaction, unless a single request has more
+    #[arg(long, env = "TRACEWELL_GROUP_SPANS_MAX", default_value_t = 20_000, value_parser = at_least_one)]
+    pub group_spans_max: usize,
+    /// Connections to PostgreSQL for writing, each with a transaction at a time
+    #[arg(long, env = "TRACEWELL_WRITER_CONNECTIONS_MAX", default_value_t = 4, value_parser = connections)]
+    pub writer_connections_max: u32,
+    /// Connections to the database for queries
+    #[arg(long, env = "TRACEWELL_READER_CONNECTIONS_MAX", default_value_t = 8, value_parser = connections)]
+    pub reader_connections_max: u32,
+    /// Most connections open on each of the three addresses
+    #[arg(long, env = "TRACEWELL_CONNECTIONS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
+    pub connections_max: usize,
+    /// Longest time from an OTLP request's headers to its answer, in seconds; a gRPC caller may set a shorter one
+    #[arg(long, env = "TRACEWELL_REQUEST_SECONDS_MAX", default_value_t = 60)]
+    pub request_seconds_max: u64,
+    /// Longest time that a query may take, in seconds
+    #[arg(long, env = "TRACEWELL_QUERY_SECONDS_MAX", default_value_t = 30)]
+    pub query_seconds_max: u64,
+    /// Longest time to answer what was received when told to stop, in seconds
+    #[arg(long, env = "TRACEWELL_DRAIN_SECONDS_MAX", default_value_t = 25)]
+    pub drain_seconds_max: u64,
+}
+
+const MIB: usize = 1_024 * 1_024;
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
+}
+
+fn connections(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=1_000).contains(number));
+    number.ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_and_takes_the_same_flags() {
+        let bare = Cli::try_parse_from(["tracewell", "--grpc-listen", "127.0.0.1:1"]).unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!(bare.serve.grpc_listen.port(), 1);
+        let named = Cli::try_parse_from(["tracewell", "serve", "--grpc-listen", "127.0.0.1:1"]).unwrap();
+        assert!(matches!(named.command, Some(Command::Serve(serve)) if serve.grpc_listen.port() == 1));
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (flag, value) in [
+            ("--request-bytes-max", "0"),
+            ("--queue-bytes-max", "-1"),
+            ("--writer-connections-max", "0"),
+            ("--reader-connections-max", "1001"),
+            ("--web-listen", "nowhere"),
+            ("--database-url", ""),
+            ("--log-format", "xml"),
+        ] {
+            let error = Cli::try_parse_from(["tracewell", &format!("{flag}={value}")]).unwrap_err();
+            assert!(error.to_string().contains(flag), "{flag}: {error}");
+        }
+    }
+}

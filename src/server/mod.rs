@@ -12,3 +12,4 @@ pub mod otlp;
 pub mod query;
 pub mod reflection;
 pub mod status;
+pub mod web;

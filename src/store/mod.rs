@@ -2,14 +2,23 @@
 //! keep them, and `tests/store/` holds all three to them.
 //!
 //! `memory` is obvious on purpose: it is the oracle that the other two are compared with, under random histories. What
-//! the two databases share (the JSON form of values, the rows' columns) is in `json.rs` and `row.rs`.
+//! the two databases share is in `json/` (values as JSON) and `text.rs` (texts).
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
+mod choose;
+mod json;
 pub mod memory;
+mod open;
+pub mod postgres;
+pub mod sqlite;
+mod text;
+
+pub use choose::{OpenSettings, Opened, migrate, open};
+pub use open::{MigrationReport, OpenError};
 
 /// The spans of one request, in the order sent. They are stored together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The doors over real sockets: a server in this process on a port of its own, the store in memory behind a gate.
+//! The doors over real sockets: a server in this process on a port of its own, the store in memory (behind a gate where
+//! a test needs it to wait).
 
 mod client;
 mod listen;

@@ -1,0 +1,248 @@
+//! Floor 5: the only wiring. Everything is built here, once, and stopped here, in order: close the doors, let the
+//! writers drain, close the database, all under a deadline.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cli::{LogArgs, LogFormatArg, MigrateArgs, ServeArgs};
+use crate::ingest::{Ingest, IngestSettings};
+use crate::metrics::Metrics;
+use crate::query::{Query, QuerySettings};
+use crate::server::health::{self, Health};
+use crate::server::listen::{self, ListenSettings};
+use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
+use crate::server::web::Web;
+use crate::server::{query, reflection};
+use crate::store::{self, OpenError, OpenSettings, Opened};
+use crate::telemetry::{self, LogFormat};
+
+/// Connections that the kernel keeps for us between two accepts.
+const BACKLOG_CONNECTIONS: u32 = 1_024;
+
+/// Why tracewell does not run, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// `--log-level` can not be read.
+    #[error("--log-level: {0}")]
+    Log(#[from] tracing_subscriber::filter::ParseError),
+    /// A port is taken, or not ours to take.
+    #[error("can not listen on {address} ({flag}): {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The setting that asked for it.
+        flag: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The database can not be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The system refuses something that every program needs.
+    #[error("the system refuses: {0}")]
+    System(#[from] io::Error),
+    /// The descriptors of our own services can not be read.
+    #[error("the reflection service can not start: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Runs the server until a signal, or until it can not start.
+pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
+    start_log(&args.log)?;
+    let grpc = Claim::new(args.grpc_listen, "--grpc-listen")?;
+    let http = Claim::new(args.http_listen, "--http-listen")?;
+    let web = Claim::new(args.web_listen, "--web-listen")?.listen()?;
+    let stop = stop_on_signal()?;
+    let metrics = Arc::new(Metrics::new());
+
+    // The address for people opens first and closes last, so that a start and an end can be watched.
+    let web_address = web.local_addr()?;
+    let closed = CancellationToken::new();
+    let page = Web::new(Arc::clone(&metrics), stop.clone());
+    let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), limits(&args), closed.clone()));
+
+    let settings = open_settings(&args);
+    let result = tokio::select! {
+        opened = store::open(&args.database.database_url, &settings) => match opened {
+            Ok(opened) => run(&args, opened, [grpc, http], web_address, &page, metrics, &stop).await,
+            Err(error) => Err(error.into()),
+        },
+        () = stop.cancelled() => Ok(()),
+    };
+    closed.cancel();
+    if web.await.is_err() {
+        warn!("the address for people and tools ended badly");
+    }
+    result
+}
+
+/// Opens the doors, and closes them when it is time.
+async fn run(
+    args: &ServeArgs,
+    opened: Opened,
+    [grpc, http]: [Claim; 2],
+    web_address: SocketAddr,
+    page: &Web,
+    metrics: Arc<Metrics>,
+    stop: &CancellationToken,
+) -> Result<(), AppError> {
+    let store = opened.store;
+    let ingest = Ingest::start(Arc::clone(&store), ingest_settings(args, opened.writers), Arc::clone(&metrics));
+    let doors = Doors::new(ingest.clone(), Arc::clone(&metrics), door_settings(args));
+    let query = Arc::new(Query::new(Arc::clone(&store), query_settings(args)));
+    let (health, health_service) = Health::new().await;
+    let (reflection, reflection_alpha) = reflection::services()?;
+
+    let queries = || query::routes(Arc::clone(&query));
+    let queries = || queries().add_service(reflection.clone()).add_service(reflection_alpha.clone());
+    let queries = || queries().add_service(health_service.clone());
+    page.open(Arc::clone(&store), queries().into_axum_router());
+    let (grpc, http) = (grpc.listen()?, http.listen()?);
+    greet(&opened.place, grpc.local_addr()?, http.local_addr()?, web_address);
+    let all = queries().add_service(TraceService::new(Arc::clone(&doors))).into_axum_router();
+    let grpc = tokio::spawn(listen::serve(grpc, all, limits(args), stop.clone()));
+    let http = tokio::spawn(listen::serve(http, otlp::router(doors), limits(args), stop.clone()));
+    tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
+
+    stop.cancelled().await;
+    info!("stopping: what was received is committed and answered");
+    let (began, limit) = (Instant::now(), Duration::from_secs(args.drain_seconds_max));
+    let answered = [grpc.await, http.await].iter().all(|drained| matches!(drained, Ok(true)));
+    let committed = ingest.drain(limit.saturating_sub(began.elapsed())).await;
+    if !(answered && committed) {
+        warn!(drain_seconds_max = args.drain_seconds_max, "the time to stop is over; open requests are cut off");
+    }
+    store.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// Brings the database to this version's schema.
+pub async fn migrate(args: MigrateArgs) -> Result<(), AppError> {
+    start_log(&args.log)?;
+    let wait = Duration::from_secs(args.database.database_wait_seconds_max);
+    let report = store::migrate(&args.database.database_url, wait).await?;
+    writeln!(io::stdout(), "{report}")?;
+    Ok(())
+}
+
+fn start_log(args: &LogArgs) -> Result<(), AppError> {
+    let format = match args.log_format {
+        LogFormatArg::Compact => LogFormat::Compact,
+        LogFormatArg::Json => LogFormat::Json,
+    };
+    Ok(telemetry::start(format, &args.log_level)?)
+}
+
+/// An address that is ours, and closed as yet: who connects is refused at once and comes again, instead of waiting
+/// for a database that may not be there.
+struct Claim {
+    socket: TcpSocket,
+    address: SocketAddr,
+    flag: &'static str,
+}
+
+impl Claim {
+    fn new(address: SocketAddr, flag: &'static str) -> Result<Self, AppError> {
+        let bind = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // A restart may take the address while connections of the last process time out.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok(socket)
+        };
+        let socket = bind().map_err(|source| AppError::Listen { address, flag, source })?;
+        Ok(Self { socket, address, flag })
+    }
+
+    fn listen(self) -> Result<TcpListener, AppError> {
+        let Self { socket, address, flag } = self;
+        socket.listen(BACKLOG_CONNECTIONS).map_err(|source| AppError::Listen { address, flag, source })
+    }
+}
+
+/// A signal that says stop: the first SIGTERM or Ctrl-C drains, the second ends the process at once.
+fn stop_on_signal() -> Result<CancellationToken, AppError> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if told.is_cancelled() {
+                std::process::exit(1);
+            }
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+fn open_settings(args: &ServeArgs) -> OpenSettings {
+    OpenSettings {
+        wait_max: Duration::from_secs(args.database.database_wait_seconds_max),
+        writer_connections_max: args.writer_connections_max,
+        reader_connections_max: args.reader_connections_max,
+        query_timeout: Duration::from_secs(args.query_seconds_max),
+    }
+}
+
+fn ingest_settings(args: &ServeArgs, writers: usize) -> IngestSettings {
+    IngestSettings {
+        queue_requests_max: args.queue_requests_max,
+        queue_bytes_max: args.queue_bytes_max,
+        writers,
+        group_spans_max: args.group_spans_max,
+    }
+}
+
+fn door_settings(args: &ServeArgs) -> DoorSettings {
+    DoorSettings {
+        request_bytes_max: args.request_bytes_max,
+        request_timeout: Duration::from_secs(args.request_seconds_max),
+        cors_origins: args.cors_origins.clone(),
+    }
+}
+
+fn query_settings(args: &ServeArgs) -> QuerySettings {
+    QuerySettings { query_timeout: Duration::from_secs(args.query_seconds_max), ..QuerySettings::default() }
+}
+
+fn limits(args: &ServeArgs) -> ListenSettings {
+    ListenSettings {
+        connections_max: args.connections_max,
+        drain_timeout: Duration::from_secs(args.drain_seconds_max),
+        ..ListenSettings::default()
+    }
+}
+
+/// Says what listens where and where the spans go, and how to see a first trace.
+fn greet(place: &str, grpc: SocketAddr, http: SocketAddr, web: SocketAddr) {
+    info!(%grpc, %http, %web, "listening");
+    info!(database = place, "spans are kept");
+    info!("to see a first trace, paste: {}", first_trace(grpc, http));
+}
+
+/// One line for a shell: sends a trace, and asks for it.
+fn first_trace(grpc: SocketAddr, http: SocketAddr) -> String {
+    // Ids made of the time, so that nothing but curl and a shell is needed.
+    let times = r#""startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'""#;
+    let ids = r#""traceId":"7472616365000'$(date +%s%N)'","spanId":"7370616'$(date +%N)'""#;
+    let span = format!(r#"{{{ids},"name":"hello","kind":1,{times}}}"#);
+    let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"shell"}}]}"#;
+    let body = format!(r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+    format!(
+        "curl -s http://{http}/v1/traces -H 'content-type: application/json' -d '{body}' \
+         && grpcurl -plaintext {grpc} tracewell.v1.TraceQuery/SearchTraces"
+    )
+}

@@ -1,0 +1,193 @@
+//! Spans in PostgreSQL 15 or later. The schema, and the views that people may query, are in `migrations/postgres/`.
+//!
+//! `write.rs` writes (`copy.rs` makes the rows, `dictionary.rs` what rows share); `read.rs` answers (`scan.rs` makes
+//! the statements, `row.rs` reads the rows); `open.rs` waits and migrates. Writers and readers have their own
+//! connections, so that no crowd of readers keeps a write from its commit.
+
+mod copy;
+mod dictionary;
+mod error;
+mod open;
+#[cfg(test)]
+mod plans;
+mod read;
+mod row;
+mod scan;
+mod time;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+
+use super::open::{MigrationReport, OpenError};
+use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark};
+use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
+use dictionary::Remembered;
+use read::Reader;
+use write::Writer;
+
+/// A database whose administrator allows commits to be lost would break promise 1. Stronger settings are left alone.
+const WRITER_SETTINGS: &str =
+    "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'";
+
+/// How the database is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresSettings {
+    /// At most so many connections write.
+    pub writer_connections_max: u32,
+    /// At most so many connections read.
+    pub reader_connections_max: u32,
+    /// How long a call waits for a connection.
+    pub acquire_wait_max: Duration,
+    /// How long a write may take, from the connection to the commit.
+    pub write_duration_max: Duration,
+    /// How long a statement that reads may take.
+    pub read_duration_max: Duration,
+    /// How long to wait at the start for a database that is not there yet.
+    pub start_wait_max: Duration,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        Self {
+            writer_connections_max: 4,
+            reader_connections_max: 8,
+            acquire_wait_max: Duration::from_secs(5),
+            write_duration_max: Duration::from_secs(30),
+            read_duration_max: Duration::from_secs(30),
+            start_wait_max: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Spans in PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresStore {
+    writer: Writer,
+    reader: Reader,
+    place: String,
+}
+
+impl PostgresStore {
+    /// Waits for the database, migrates it, and is ready. Several processes may use one database.
+    pub async fn connect(url: &str, settings: &PostgresSettings) -> Result<Self, OpenError> {
+        let options = open::parse(url)?;
+        open::prepare(&options, settings.start_wait_max).await?;
+        let place = open::place_of_database(&options);
+        let remembered = Arc::new(Remembered::default());
+        let writer = Writer {
+            pool: writer_pool(&options, settings, &remembered),
+            limit: settings.write_duration_max,
+            remembered,
+        };
+        // The server's own limit comes first, and leaves the connection in order.
+        let limit = settings.read_duration_max.saturating_add(settings.acquire_wait_max);
+        let reader = Reader { pool: reader_pool(options, settings), limit };
+        Ok(Self { writer, reader, place })
+    }
+
+    /// Where the spans are, for a person to read: server and database, without user or password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.place.clone()
+    }
+}
+
+/// Waits for the database, migrates it, and says what was done.
+pub async fn migrate(url: &str, start_wait_max: Duration) -> Result<MigrationReport, OpenError> {
+    open::prepare(&open::parse(url)?, start_wait_max).await
+}
+
+fn writer_pool(options: &PgConnectOptions, settings: &PostgresSettings, remembered: &Arc<Remembered>) -> PgPool {
+    let remembered = Arc::clone(remembered);
+    PgPoolOptions::new()
+        .max_connections(settings.writer_connections_max)
+        .acquire_timeout(settings.acquire_wait_max)
+        .after_connect(move |connection, _| {
+            remembered.forget();
+            Box::pin(async { connection.execute(WRITER_SETTINGS).await.map(drop) })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+/// Settings that leave the planner no wrong choice. It can not know how many spans have some attribute, guesses very
+/// few, and would rather collect and sort all spans of a time than walk the index backwards until there are enough.
+/// A plan depends on its values (how long a time, how rare a service), so it is made for them; compiling it would take
+/// longer than running it.
+fn reader_settings(settings: &PostgresSettings) -> String {
+    format!(
+        "set default_transaction_read_only = on; set statement_timeout = {}; \
+         set enable_bitmapscan = off; set enable_sort = off; \
+         set plan_cache_mode = force_custom_plan; set jit = off",
+        settings.read_duration_max.as_millis()
+    )
+}
+
+fn reader_pool(options: PgConnectOptions, settings: &PostgresSettings) -> PgPool {
+    let statements = reader_settings(settings);
+    PgPoolOptions::new()
+        .max_connections(settings.reader_connections_max)
+        .acquire_timeout(settings.acquire_wait_max)
+        .after_connect(move |connection, _| {
+            let statements = AssertSqlSafe(statements.clone());
+            Box::pin(async move { connection.execute(sqlx::raw_sql(statements)).await.map(drop) })
+        })
+        .connect_lazy_with(options)
+}
+
+#[async_trait]
+impl SpanStore for PostgresStore {
+    async fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
+        self.writer.write(batches).await
+    }
+
+    fn trace(&self, trace_id: TraceId) -> SpanStream {
+        self.reader.clone().trace(trace_id)
+    }
+
+    fn scan_spans(&self, scan: Scan) -> SpanStream {
+        self.reader.clone().scan_spans(scan)
+    }
+
+    async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        self.reader.scan_keys(&scan).await
+    }
+
+    async fn summaries(
+        &self,
+        trace_ids: &[TraceId],
+        as_of: Option<Watermark>,
+    ) -> Result<Vec<TraceSummary>, StoreError> {
+        self.reader.summaries(trace_ids, as_of).await
+    }
+
+    async fn watermark(&self) -> Result<Watermark, StoreError> {
+        self.reader.watermark().await
+    }
+
+    async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.reader.services(after, limit).await
+    }
+
+    async fn operations(
+        &self,
+        service: &str,
+        after: Option<&Operation>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.reader.operations(service, after, limit).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reader.ping().await
+    }
+
+    async fn close(&self) {
+        self.writer.pool.close().await;
+        self.reader.pool.close().await;
+    }
+}

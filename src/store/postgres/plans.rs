@@ -1,0 +1,220 @@
+//! The plans of the statements and of the views are a promise too: on a table that is not small, each goes through the
+//! index that was made for it. And what readers are kept from.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Row};
+
+use super::read::{SUMMARIES, TRACE_IDS, trace_statement};
+use super::row::{KEY_COLUMNS, SPAN_COLUMNS};
+use super::time::Micros;
+use super::{PostgresSettings, PostgresStore, scan};
+use crate::model::{
+    AttributeCondition, AttributeScope, Search, SearchFields, SpanId, SpanKey, SpanKind, TraceId, UnixNanos, Value,
+};
+use crate::store::{Scan, SpanStore, Watermark};
+
+#[path = "../../../tests/support/test_database.rs"]
+mod support;
+
+/// 20 services, 50,000 spans of 6,250 traces, one every 50 ms since 2026.
+const FILL: &str = "
+    insert into service select n, 'service ' || n from generate_series(0, 19) n;
+    insert into resource select n, 0, 'service ' || n % 20, 'node ' || n, '', '{\"region\": \"north\"}', null, null
+        from generate_series(0, 199) n;
+    insert into scope select 1, 0, 'library', '1', '', '{}';
+    insert into span_row (start_time, start_nano, duration_nano, resource_id, scope_id, service_id, digest, kind,
+            flags, trace_id, span_id, parent_span_id, name, attributes)
+        select timestamptz '2026-01-01 00:00:00+00' + n * interval '50 ms', 0, 1000000 * (n % 100), n % 200, 1,
+            n % 20, n, 2, 1, decode(md5((n / 8)::text), 'hex'), int8send(n + 1),
+            case when n % 8 > 0 then int8send(n / 8 * 8 + 1) end, 'operation ' || n % 50,
+            jsonb_build_object('key', n % 1000, 'url', 'http://example.com/' || n)
+        from generate_series(0, 49999) n;
+    analyze";
+
+/// 20 minutes after the first span, in microseconds since 1970.
+const MINUTE_20: i64 = 1_767_226_800_000_000;
+
+struct Filled {
+    store: PostgresStore,
+    database: support::TestDatabase,
+}
+
+impl Filled {
+    async fn new() -> Self {
+        let database = support::TestDatabase::create().await;
+        let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+        database.connect().await.execute(FILL).await.unwrap();
+        Self { store, database }
+    }
+
+    /// A connection as readers have it.
+    async fn reader(&self) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
+        self.store.reader.pool.acquire().await.unwrap()
+    }
+
+    async fn end(self) {
+        self.store.close().await;
+        drop(self.database);
+    }
+}
+
+async fn plan(
+    query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    connection: &mut PgConnection,
+) -> String {
+    let rows = query.fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0) + "\n").collect()
+}
+
+async fn plan_of_scan(scan: &Scan, connection: &mut PgConnection) -> String {
+    let limit = i64::try_from(scan.limit).unwrap();
+    let mut statement = scan::statement(scan, SPAN_COLUMNS, scan.before, limit).unwrap();
+    let mut query = statement.build();
+    let arguments = query.take_arguments().unwrap().unwrap();
+    let explain = format!("explain {}", query.sql().as_str());
+    plan(sqlx::query_with(AssertSqlSafe(explain), arguments), connection).await
+}
+
+fn newest(fields: SearchFields) -> Scan {
+    Scan { search: Search::try_from(fields).unwrap(), as_of: None, before: None, limit: 20 }
+}
+
+/// The service and time index is read backwards, and no other way leads to the spans.
+#[track_caller]
+fn check_newest(plan: &str, index_condition: &str) {
+    assert!(plan.contains("Index Scan Backward using span_row_by_service on span_row s"), "{plan}");
+    assert!(plan.contains(index_condition) && plan.contains("Incremental Sort"), "{plan}");
+    assert!(!plan.contains("Seq Scan on span_row"), "{plan}");
+}
+
+#[tokio::test]
+async fn scans_read_the_index_backwards() {
+    let filled = Filled::new().await;
+    let mut connection = filled.reader().await;
+    let time = |micros: i64| Some(UnixNanos(micros.unsigned_abs() * 1_000));
+    let service = || Some("service 3".to_owned());
+    let condition = |scope| AttributeCondition { scope, key: "region".to_owned(), value: Value::from("north") };
+    let narrow = SearchFields {
+        start_min: time(MINUTE_20),
+        start_max: time(MINUTE_20 + 600_000_000),
+        kind: Some(SpanKind::SERVER),
+        duration_min_nanos: Some(5),
+        attributes: vec![condition(AttributeScope::Any), condition(AttributeScope::Span)],
+        ..SearchFields::default()
+    };
+    let key = SpanKey {
+        start: time(MINUTE_20).unwrap(),
+        trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
+        span_id: SpanId::from_slice(&[1; 8]).unwrap(),
+        digest: 1,
+    };
+    let of_service = SearchFields { service: service(), ..narrow.clone() };
+    let cases = [
+        (newest(SearchFields::default()), "(service_id = service.service_id)"),
+        (newest(SearchFields { service: service(), ..SearchFields::default() }), "(service_id = '"),
+        (newest(narrow), "start_time >="),
+        (newest(of_service.clone()), "start_time >="),
+        (Scan { before: Some(key), as_of: Some(Watermark(MINUTE_20)), ..newest(of_service) }, "start_time <="),
+        (Scan { before: Some(key), ..newest(SearchFields::default()) }, "start_time <="),
+    ];
+    for (scan, index_condition) in cases {
+        check_newest(&plan_of_scan(&scan, &mut connection).await, index_condition);
+    }
+    drop(connection);
+    filled.end().await;
+}
+
+#[tokio::test]
+async fn traces_are_found_by_the_index() {
+    let filled = Filled::new().await;
+    let mut connection = filled.reader().await;
+    let id = "28dd2c7955ce926456240b2ff0100bde";
+    let trace = trace_statement().0;
+    let plans = [
+        plan(sqlx::query(AssertSqlSafe(format!("explain {trace}"))).bind(id), &mut connection).await,
+        plan(sqlx::query(AssertSqlSafe(format!("explain {TRACE_IDS}"))).bind(id), &mut connection).await,
+        plan(
+            sqlx::query(AssertSqlSafe(format!("explain {SUMMARIES}")))
+                .bind(vec![id.to_owned(); 20])
+                .bind(Some(Micros(MINUTE_20))),
+            &mut connection,
+        )
+        .await,
+    ];
+    for plan in plans {
+        assert!(plan.contains("span_row_by_trace") && !plan.contains("Seq Scan on span_row"), "{plan}");
+    }
+    drop(connection);
+    filled.end().await;
+}
+
+/// What people ask of the views, with the settings that their connections have.
+#[tokio::test]
+async fn the_views_let_conditions_through() {
+    let filled = Filled::new().await;
+    let mut connection = filled.database.connect().await;
+    let id = "28dd2c7955ce926456240b2ff0100bde";
+    let cases = [
+        (format!("select * from span where trace_id = '{id}'"), "span_row_by_trace"),
+        (format!("select * from trace where trace_id = '{id}'"), "span_row_by_trace"),
+        (
+            "select * from span where service = 'service 3' and start_time >= '2026-01-01 00:20:00+00' \
+             and start_time < '2026-01-01 00:21:00+00' order by start_time desc limit 20"
+                .to_owned(),
+            "span_row_by_service",
+        ),
+    ];
+    for (select, index) in cases {
+        let plan = plan(sqlx::query(AssertSqlSafe(format!("explain {select}"))), &mut connection).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan on span_row"), "{plan}");
+    }
+    filled.end().await;
+}
+
+/// The server itself stops a reader that takes too long, and one that would write.
+#[tokio::test]
+async fn readers_neither_write_nor_run_for_ever() {
+    let database = support::TestDatabase::create().await;
+    let settings = PostgresSettings { read_duration_max: Duration::from_millis(100), ..PostgresSettings::default() };
+    let store = PostgresStore::connect(&database.url(), &settings).await.unwrap();
+    for (statement, code) in [("select pg_sleep(60)", "57014"), ("truncate span_row", "25006")] {
+        let error = sqlx::query(statement).execute(&store.reader.pool).await.unwrap_err();
+        assert_eq!(error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some(code));
+    }
+    store.close().await;
+}
+
+/// A commit waits for the disk, whatever the database is set to; a stronger setting is left alone.
+#[tokio::test]
+async fn writers_commit_to_disk() {
+    let database = support::TestDatabase::create().await;
+    let mut connection = database.connect().await;
+    for (set, expected) in [("off", "on"), ("remote_apply", "remote_apply")] {
+        let alter = format!(
+            "do $$ begin execute format('alter database %I set synchronous_commit = {set}', current_database()); end $$"
+        );
+        connection.execute(AssertSqlSafe(alter)).await.unwrap();
+        let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+        let show = sqlx::query_scalar("show synchronous_commit");
+        let actual: String = show.fetch_one(&store.writer.pool).await.unwrap();
+        assert_eq!(actual, expected);
+        store.close().await;
+    }
+}
+
+/// Keys alone are read in the same way, in pages of any size.
+#[tokio::test]
+async fn keys_are_scanned_like_spans() {
+    let filled = Filled::new().await;
+    let mut connection = filled.reader().await;
+    let scan = newest(SearchFields { service: Some("service 3".to_owned()), ..SearchFields::default() });
+    let mut statement = scan::statement(&scan, KEY_COLUMNS, None, 20).unwrap();
+    let mut query = statement.build();
+    let arguments = query.take_arguments().unwrap().unwrap();
+    let explain = format!("explain {}", query.sql().as_str());
+    let plan = plan(sqlx::query_with(AssertSqlSafe(explain), arguments), &mut connection).await;
+    check_newest(&plan, "(service_id = '");
+    drop(connection);
+    filled.end().await;
+}

@@ -1,0 +1,140 @@
+//! The house: which folder may import which. Read from the `crate::` paths of the sources.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors of the map in `src/lib.rs`, by the first part of a path below `src/`.
+fn floors() -> BTreeMap<&'static str, u8> {
+    BTreeMap::from([
+        ("clock", 0),
+        ("config", 0),
+        ("metrics", 0),
+        ("telemetry", 0),
+        ("model", 1),
+        ("otlp", 2),
+        ("traceql", 2),
+        ("store", 2),
+        ("ingest", 3),
+        ("query", 3),
+        ("retention", 3),
+        ("compaction", 3),
+        ("server", 4),
+        ("app", 5),
+        ("cli", 5),
+        ("main", 5),
+        ("lib", 5),
+    ])
+}
+
+/// Scenario: a file imports from its own floor or from above. Guarantee: such an arrow fails the tests.
+#[test]
+fn arrows_point_down() {
+    let wrong: Vec<_> = sources().iter().flat_map(|(path, text)| wrong_arrows(path, text)).collect();
+    assert!(wrong.is_empty(), "wrong arrows:\n{}", wrong.join("\n"));
+}
+
+/// Scenario: a wrong arrow is written in each way that Rust allows. Guarantee: the check above sees it.
+#[test]
+fn the_check_sees_every_way_to_write_an_arrow() {
+    for text in [
+        "use crate::server::web;",
+        "fn f() { crate::query::run() }",
+        "use crate::{model::Span, ingest::Ingest};",
+        "use crate::{\n    model::{Span, SpanKey},\n    ingest,\n};",
+        "use crate::store::SpanStore;",
+        "use tracewell::server;",
+    ] {
+        assert_eq!(wrong_arrows(Path::new("otlp/mod.rs"), text).len(), 1, "{text}");
+    }
+    let fine =
+        "use crate::model::Span;\nuse crate::otlp::decode;\nuse crate::{metrics::Metrics, model};\n// crate::server";
+    assert_eq!(wrong_arrows(Path::new("otlp/mod.rs"), fine), Vec::<String>::new());
+}
+
+/// Scenario: a file grows. Guarantee: past 600 lines before its tests it must become a folder.
+#[test]
+fn files_stay_small() {
+    let long = sources().into_iter().filter(|(path, text)| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+        !path.starts_with("server/generated") && code.lines().count() > 600
+    });
+    assert_eq!(long.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+}
+
+fn wrong_arrows(path: &Path, text: &str) -> Vec<String> {
+    let floors = floors();
+    let own = room(path);
+    let own_floor = floors.get(own.as_str()).unwrap_or_else(|| panic!("{}: no floor in tests/house", path.display()));
+    targets(text)
+        .into_iter()
+        .filter(|target| *target != own)
+        .filter(|target| floors.get(target.as_str()).is_none_or(|floor| floor >= own_floor) && *own_floor < 5)
+        .map(|target| format!("{} -> {target}", path.display()))
+        .collect()
+}
+
+/// The first part of a path below `src/`, without the ending.
+fn room(path: &Path) -> String {
+    let first = path.iter().next().unwrap_or_default().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a source names after `crate::` or `tracewell::`, comments left out.
+fn targets(text: &str) -> Vec<String> {
+    let code: Vec<_> = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n");
+    let mut targets = Vec::new();
+    for root in ["crate::", "tracewell::"] {
+        for (at, _) in code.match_indices(root) {
+            let rest = code[at + root.len()..].trim_start();
+            match rest.strip_prefix('{') {
+                Some(group) => targets.extend(group_heads(group)),
+                None => targets.extend(head(rest)),
+            }
+        }
+    }
+    targets
+}
+
+/// The first words of the items of a `use crate::{…}` group.
+fn group_heads(group: &str) -> Vec<String> {
+    let (mut depth, mut heads, mut item_starts) = (0, Vec::new(), true);
+    for (at, char) in group.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => item_starts = true,
+            char if item_starts && !char.is_whitespace() => {
+                heads.extend(head(&group[at..]));
+                item_starts = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn head(path: &str) -> Option<String> {
+    let end = path.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(path.len());
+    (end > 0).then(|| path[..end].to_owned())
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push((path.strip_prefix(&root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(sources.len() > 10, "the sources were not found");
+    sources
+}

@@ -1,0 +1,263 @@
+//! Random histories: the same writes and questions go to a backend and to the memory store, and every answer is
+//! compared. A history that fails is shrunk, printed, and its seed kept beside this file, to be tried first next time.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
+use tracewell::model::{Operation, Search, Span, SpanKey, TraceId, UnixNanos};
+use tracewell::store::memory::MemoryStore;
+use tracewell::store::{Batch, Scan, SpanStore, Watermark};
+
+use crate::support::{Database, arbitrary};
+
+/// Steps of one history at the most.
+const STEPS_MAX: usize = 40;
+/// Spans of one history at the most, before near-copies of them are added.
+const SPANS_MAX: usize = 16;
+
+/// A test for each backend, with as many histories as it runs through in some ten seconds, or as many as the variable
+/// `PROPTEST_CASES` asks for.
+macro_rules! histories_of {
+    ($($backend:ident: $cases:literal),+) => { $(
+        #[test]
+        fn $backend() {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            check($cases, |history| runtime.block_on(async {
+                let database = crate::support::$backend::create().await;
+                history.run(&*database).await
+            }));
+        }
+    )+ };
+}
+histories_of!(memory: 64, sqlite: 96, postgres: 20);
+
+fn check(cases: u32, run: impl Fn(History) -> TestCaseResult) {
+    let persistence = FileFailurePersistence::Direct("tests/store/proptest-regressions/histories.txt");
+    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
+    let config = Config {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: Some(Box::new(persistence)),
+        max_shrink_iters: 400,
+        source_file: Some(file!()),
+        ..Config::default()
+    };
+    if let Err(error) = TestRunner::new(config).run(&history(), run) {
+        panic!("{error}");
+    }
+}
+
+#[derive(Debug, Clone)]
+struct History {
+    spans: Vec<Span>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(Vec<Vec<Index>>),
+    /// Keep the watermark of now, for later questions.
+    Mark,
+    Reopen,
+    Trace(TraceId),
+    Scan {
+        search: Search,
+        as_of: Option<Index>,
+        before: Option<Before>,
+        limit: usize,
+    },
+    /// Every page of a search, from the newest span to the end.
+    Pages {
+        search: Search,
+        as_of: Option<Index>,
+        page: usize,
+    },
+    Summaries {
+        ids: Vec<TraceId>,
+        as_of: Option<Index>,
+    },
+    Services {
+        after: Option<String>,
+        limit: usize,
+    },
+    Operations {
+        service: String,
+        after: Option<Operation>,
+        limit: usize,
+    },
+}
+
+/// A place in the order of spans: at a span that may or may not be stored, or right beside it.
+#[derive(Debug, Clone)]
+struct Before {
+    span: Index,
+    digest_add: i64,
+    start_add: u64,
+}
+
+fn history() -> impl Strategy<Value = History> {
+    (arbitrary::spans(SPANS_MAX), vec(step(), 1..STEPS_MAX)).prop_map(|(spans, steps)| History { spans, steps })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let index = any::<Index>;
+    let as_of = || option::weighted(0.4, index());
+    let limit = || select(vec![0, 1, 2, 3, 10, 1_000, usize::MAX]);
+    let before = (index(), -1_i64..=1, 0_u64..=1).prop_map(|(span, digest_add, start_add)| Before {
+        span,
+        digest_add,
+        start_add,
+    });
+    let operation = (arbitrary::name(), arbitrary::kind()).prop_map(|(name, kind)| Operation { name, kind });
+    prop_oneof![
+        5 => vec(vec(index(), 0..8), 1..3).prop_map(Step::Write),
+        2 => Just(Step::Mark),
+        1 => Just(Step::Reopen),
+        2 => arbitrary::trace_id().prop_map(Step::Trace),
+        4 => (arbitrary::search(), as_of(), option::of(before), limit())
+            .prop_map(|(search, as_of, before, limit)| Step::Scan { search, as_of, before, limit }),
+        2 => (arbitrary::search(), as_of(), 1_usize..5)
+            .prop_map(|(search, as_of, page)| Step::Pages { search, as_of, page }),
+        2 => (vec(arbitrary::trace_id(), 0..4), as_of()).prop_map(|(ids, as_of)| Step::Summaries { ids, as_of }),
+        1 => (option::of(arbitrary::service()), limit()).prop_map(|(after, limit)| Step::Services { after, limit }),
+        2 => (arbitrary::service(), option::of(operation), limit())
+            .prop_map(|(service, after, limit)| Step::Operations { service, after, limit }),
+    ]
+}
+
+impl History {
+    async fn run(&self, database: &dyn Database) -> TestCaseResult {
+        let mut pair = Pair { store: database.open().await, oracle: MemoryStore::default(), marks: Vec::new() };
+        for (number, step) in self.steps.iter().enumerate() {
+            if matches!(step, Step::Reopen) {
+                pair.store.close().await;
+                pair.store = database.open().await;
+            }
+            pair.step(step, &self.spans)
+                .await
+                .map_err(|error| TestCaseError::fail(format!("step {number}: {error}")))?;
+        }
+        pair.store.close().await;
+        Ok(())
+    }
+}
+
+/// The store under test and the one that is too simple to be wrong, with the same history.
+struct Pair {
+    store: Arc<dyn SpanStore>,
+    oracle: MemoryStore,
+    /// Watermarks that both named at the same moment.
+    marks: Vec<(Watermark, Watermark)>,
+}
+
+impl Pair {
+    async fn step(&mut self, step: &Step, spans: &[Span]) -> TestCaseResult {
+        match step {
+            Step::Write(batches) => self.write(batches, spans).await,
+            Step::Mark => {
+                let marks = (self.store.watermark().await?, self.oracle.watermark().await?);
+                self.marks.push(marks);
+                Ok(())
+            }
+            Step::Reopen => self.compare_trace(spans[0].trace_id).await,
+            Step::Trace(id) => self.compare_trace(*id).await,
+            Step::Scan { search, as_of, before, limit } => {
+                let before = before.as_ref().map(|before| before.key(spans));
+                self.compare_scan(search, *as_of, before, *limit).await.map(|_| ())
+            }
+            Step::Pages { search, as_of, page } => self.compare_pages(search, *as_of, *page).await,
+            Step::Summaries { ids, as_of } => self.compare_summaries(ids, *as_of).await,
+            Step::Services { after, limit } => {
+                let after = after.as_deref();
+                same(&self.store.services(after, *limit).await?, &self.oracle.services(after, *limit).await?)
+            }
+            Step::Operations { service, after, limit } => {
+                let (after, limit) = (after.as_ref(), *limit);
+                let found = self.store.operations(service, after, limit).await?;
+                same(&found, &self.oracle.operations(service, after, limit).await?)
+            }
+        }
+    }
+
+    async fn write(&self, batches: &[Vec<Index>], spans: &[Span]) -> TestCaseResult {
+        let batch = |indices: &Vec<Index>| Batch { spans: indices.iter().map(|i| i.get(spans).clone()).collect() };
+        let batches: Vec<_> = batches.iter().map(batch).collect();
+        self.store.write(&batches).await?;
+        self.oracle.write(&batches).await?;
+        Ok(())
+    }
+
+    /// The watermarks of one moment; of none, when none was kept.
+    fn mark(&self, as_of: Option<Index>) -> (Option<Watermark>, Option<Watermark>) {
+        match as_of {
+            Some(index) if !self.marks.is_empty() => {
+                let (store, oracle) = *index.get(&self.marks);
+                (Some(store), Some(oracle))
+            }
+            _ => (None, None),
+        }
+    }
+
+    async fn compare_trace(&self, id: TraceId) -> TestCaseResult {
+        let found: Vec<Span> = self.store.trace(id).try_collect().await?;
+        same(&found, &self.oracle.trace(id).try_collect().await?)
+    }
+
+    /// One scan, by spans and by keys; its keys.
+    async fn compare_scan(
+        &self,
+        search: &Search,
+        as_of: Option<Index>,
+        before: Option<SpanKey>,
+        limit: usize,
+    ) -> Result<Vec<SpanKey>, TestCaseError> {
+        let (store_as_of, oracle_as_of) = self.mark(as_of);
+        let asked = Scan { search: search.clone(), as_of: store_as_of, before, limit };
+        let expected = Scan { as_of: oracle_as_of, ..asked.clone() };
+        let found: Vec<Span> = self.store.scan_spans(asked.clone()).try_collect().await?;
+        same(&found, &self.oracle.scan_spans(expected.clone()).try_collect().await?)?;
+        let keys = self.store.scan_keys(asked).await?;
+        same(&keys, &self.oracle.scan_keys(expected).await?)?;
+        Ok(keys)
+    }
+
+    async fn compare_pages(&self, search: &Search, as_of: Option<Index>, page: usize) -> TestCaseResult {
+        let mut all = Vec::new();
+        loop {
+            let keys = self.compare_scan(search, as_of, all.last().copied(), page).await?;
+            let is_last = keys.len() < page;
+            all.extend(keys);
+            if is_last {
+                break;
+            }
+        }
+        same(&all, &self.compare_scan(search, as_of, None, usize::MAX).await?)
+    }
+
+    async fn compare_summaries(&self, ids: &[TraceId], as_of: Option<Index>) -> TestCaseResult {
+        let (store_as_of, oracle_as_of) = self.mark(as_of);
+        let mut found = self.store.summaries(ids, store_as_of).await?;
+        let mut expected = self.oracle.summaries(ids, oracle_as_of).await?;
+        found.sort_by_key(|summary| summary.trace_id);
+        expected.sort_by_key(|summary| summary.trace_id);
+        same(&found, &expected)
+    }
+}
+
+impl Before {
+    fn key(&self, spans: &[Span]) -> SpanKey {
+        let key = self.span.get(spans).key();
+        let start = UnixNanos(key.start.0.saturating_add(self.start_add));
+        SpanKey { start, digest: key.digest.saturating_add(self.digest_add), ..key }
+    }
+}
+
+fn same<T: PartialEq + Debug>(found: &T, expected: &T) -> TestCaseResult {
+    prop_assert_eq!(found, expected);
+    Ok(())
+}

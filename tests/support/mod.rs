@@ -1,0 +1,62 @@
+//! What tests share: random values of the model (`arbitrary`), and databases of a test's own (`Database`).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos, Value};
+use tracewell::store::SpanStore;
+
+pub(crate) mod arbitrary;
+pub(crate) mod directory;
+pub(crate) mod memory;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod sqlite;
+pub(crate) mod test_database;
+
+/// A database that belongs to one test and goes with it.
+#[async_trait]
+pub(crate) trait Database: Send + Sync {
+    /// Opens a store on it; again only after the one before was closed.
+    async fn open(&self) -> Arc<dyn SpanStore>;
+}
+
+/// The id of the `number`th trace, from 1.
+pub(crate) fn trace_id(number: u64) -> TraceId {
+    TraceId::from_slice(&u128::from(number).to_be_bytes()).unwrap()
+}
+
+/// The id of the `number`th span, from 1.
+pub(crate) fn span_id(number: u64) -> SpanId {
+    SpanId::from_slice(&number.to_be_bytes()).unwrap()
+}
+
+/// A resource that has a service name and nothing else.
+pub(crate) fn service(name: &str) -> Arc<Keyed<Resource>> {
+    let attributes = [("service.name", Value::from(name))].into_iter().collect();
+    Arc::new(Keyed::new(Resource { attributes, ..Resource::default() }))
+}
+
+/// A span like any other, to be changed where a test cares.
+pub(crate) fn span(trace: u64, id: u64, start: u64) -> Span {
+    Span {
+        trace_id: trace_id(trace),
+        span_id: span_id(id),
+        parent_span_id: None,
+        trace_state: String::new(),
+        flags: 0,
+        name: "get".to_owned(),
+        kind: SpanKind::SERVER,
+        start: UnixNanos(start),
+        end: UnixNanos(start + 5_000),
+        attributes: [("http.route", Value::from("/"))].into_iter().collect(),
+        dropped_attributes_count: 0,
+        events: Vec::new(),
+        dropped_events_count: 0,
+        links: Vec::new(),
+        dropped_links_count: 0,
+        status: Status::default(),
+        resource: service("shop"),
+        scope: Arc::new(Keyed::new(Scope::default())),
+    }
+}

@@ -1,0 +1,110 @@
+//! The real binary as a process of its own, on ports that the system chose, and commands whose outcome does not depend
+//! on who runs the tests.
+//!
+//! Nothing here knows what the server answers; for that see the tests that start it.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long the server may say nothing while it starts or stops; a test that waits longer has failed.
+const SILENCE_SECONDS_MAX: u64 = 60;
+
+/// A running `tracewell serve`. Dropping it kills it.
+pub(crate) struct Server {
+    /// Where it takes OTLP and queries by gRPC.
+    pub(crate) grpc: SocketAddr,
+    /// Where it takes OTLP by HTTP.
+    pub(crate) http: SocketAddr,
+    child: Child,
+    log: Receiver<String>,
+}
+
+impl Server {
+    /// Starts it on a database and returns when its doors are open.
+    pub(crate) fn start(database_url: &str) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
+        command.args(["serve", "--log-format", "json", "--database-url", database_url]);
+        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        // Reads to the end, so that the server never waits for somebody to read its log.
+        thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        // In case of a panic below, the child belongs to somebody who kills it.
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { grpc: nowhere, http: nowhere, child, log };
+        let mut lines = Vec::new();
+        while server.grpc == nowhere {
+            match server.next_line() {
+                Some(line) => lines.push(line),
+                None => panic!("the server ended before it listened:\n{}", lines.join("\n")),
+            }
+            if let Some((grpc, http)) = lines.last().and_then(|line| addresses(line)) {
+                (server.grpc, server.http) = (grpc, http);
+            }
+        }
+        server
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        // The shell has a `kill` of its own; there may be no other.
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
+        assert!(asked.success());
+        while self.next_line().is_some() {}
+        self.child.wait().unwrap()
+    }
+
+    /// The next line of its log; `None` when it has ended.
+    fn next_line(&self) -> Option<String> {
+        match self.log.recv_timeout(Duration::from_secs(SILENCE_SECONDS_MAX)) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the server neither starts nor stops"),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The addresses for gRPC and HTTP, when this is the log line that tells them.
+fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields").unwrap_or(&line);
+    let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
+    if fields.get("message")?.as_str()? == "listening" { Some((address("grpc")?, address("http")?)) } else { None }
+}
+
+/// A command without those variables that would change what it does: settings of tracewell and of the SDKs, proxies.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy().to_lowercase();
+        let ours = text.starts_with("tracewell_") || text == "database_url" || text == "rust_log";
+        if ours || text.starts_with("otel_") || text.ends_with("_proxy") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end: what it printed, or, if it failed, what it complained of.
+pub(crate) fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
