@@ -299,8 +299,12 @@ mod tests {
             dropped_attributes_count: 2,
             schema_url: "u".to_owned(),
         };
-        let event =
-            Event { time: UnixNanos(u64::MAX), name: "e".to_owned(), attributes: attributes(), dropped_attributes_count: 3 };
+        let event = Event {
+            time: UnixNanos(u64::MAX),
+            name: "e".to_owned(),
+            attributes: attributes(),
+            dropped_attributes_count: 3,
+        };
         let link = Link {
             trace_id: Some(trace_id),
             span_id: Some(span_id),

@@ -32,10 +32,10 @@ pub(super) enum Delivery {
 impl RetryPolicy {
     /// Sends until the request is taken, must not be sent again, or has been tried for too long. `retried` hears of
     /// every refusal after which the same is sent again.
-    pub(super) async fn deliver(
+    pub(super) async fn deliver<A: Future<Output = Answer>>(
         &self,
         number: u64,
-        attempt: impl AsyncFn() -> Answer,
+        attempt: impl Fn() -> A,
         retried: impl Fn(&Refusal),
     ) -> Delivery {
         let first = Instant::now();
@@ -94,9 +94,10 @@ mod tests {
         let begin = Instant::now();
         let script: RefCell<VecDeque<_>> = RefCell::new(refusals.iter().copied().collect());
         let (attempts, retried) = (RefCell::new(Vec::new()), RefCell::new(0));
-        let attempt = async || {
+        let attempt = || {
             attempts.borrow_mut().push(begin.elapsed());
-            script.borrow_mut().pop_front().map_or_else(taken, |retry| Answer::Refused(refusal(retry)))
+            let retry = script.borrow_mut().pop_front();
+            std::future::ready(retry.map_or_else(taken, |retry| Answer::Refused(refusal(retry))))
         };
         let delivery = policy.deliver(7, attempt, |_| *retried.borrow_mut() += 1).await;
         (delivery, attempts.into_inner(), retried.into_inner())

@@ -25,7 +25,7 @@ pub(crate) const TRACE_SPANS_MAX: u32 = 10_000;
 
 /// Sizes are log-normal: half of the traces have at most so many spans, and the logarithms spread so far.
 const TRACE_SPANS_MEDIAN: f64 = 18.0;
-const TRACE_SPANS_SPREAD: f64 = 1.4;
+const TRACE_SPANS_SPREAD: f64 = 1.5;
 
 /// How far back a batch of orders goes, in traces, and how many orders it has at the most.
 const BATCH_TRACES_MAX: u64 = 256;

@@ -154,7 +154,7 @@ pub(super) static ROOTS: [(u32, &Operation); 10] = [
 pub(super) static ORDER_INTAKE: Operation = Operation {
     service: Orders,
     entry: Entry::Http { method: "POST", route: "/partners/{partner_id}/orders" },
-    spans_usual: 20,
+    spans_usual: 21,
     work_micros: 3_000.0,
     parallel: false,
     inside: "validateOrder",
@@ -186,7 +186,7 @@ pub(super) static FULFIL_BATCH: Operation = Operation {
 static HOME_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/" },
-    spans_usual: 23,
+    spans_usual: 27,
     work_micros: 4_000.0,
     parallel: true,
     inside: "renderPage",
@@ -202,7 +202,7 @@ static HOME_PAGE: Operation = Operation {
 static PRODUCT_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/products/{product_id}" },
-    spans_usual: 24,
+    spans_usual: 28,
     work_micros: 3_500.0,
     parallel: true,
     inside: "renderPage",
@@ -218,7 +218,7 @@ static PRODUCT_PAGE: Operation = Operation {
 static SEARCH_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "GET", route: "/search" },
-    spans_usual: 19,
+    spans_usual: 21,
     work_micros: 3_000.0,
     parallel: false,
     inside: "renderPage",
@@ -233,7 +233,7 @@ static SEARCH_PAGE: Operation = Operation {
 static ADD_TO_CART: Operation = Operation {
     service: Gateway,
     entry: Entry::Http { method: "POST", route: "/api/v1/cart/items" },
-    spans_usual: 10,
+    spans_usual: 11,
     work_micros: 900.0,
     parallel: false,
     inside: "authorize",
@@ -243,7 +243,7 @@ static ADD_TO_CART: Operation = Operation {
 static CHECKOUT_PAGE: Operation = Operation {
     service: Storefront,
     entry: Entry::Http { method: "POST", route: "/checkout" },
-    spans_usual: 53,
+    spans_usual: 56,
     work_micros: 5_000.0,
     parallel: false,
     inside: "renderPage",
@@ -273,7 +273,7 @@ static SIGN_IN: Operation = Operation {
 static API_PRODUCT: Operation = Operation {
     service: Gateway,
     entry: Entry::Http { method: "GET", route: "/api/v1/products/{product_id}" },
-    spans_usual: 11,
+    spans_usual: 13,
     work_micros: 700.0,
     parallel: false,
     inside: "authorize",
@@ -283,7 +283,7 @@ static API_PRODUCT: Operation = Operation {
 static PLACE_ORDER: Operation = Operation {
     service: Checkout,
     entry: Entry::Rpc { service: "shop.checkout.v2.Checkout", method: "PlaceOrder" },
-    spans_usual: 50,
+    spans_usual: 53,
     work_micros: 6_000.0,
     parallel: false,
     inside: "CheckoutSaga.validate",
@@ -303,17 +303,21 @@ static PLACE_ORDER: Operation = Operation {
 static GET_CART: Operation = Operation {
     service: Carts,
     entry: Entry::Rpc { service: "shop.carts.v1.Carts", method: "GetCart" },
-    spans_usual: 7,
+    spans_usual: 8,
     work_micros: 800.0,
     parallel: false,
     inside: "CartMapper.Map",
-    steps: &[(1_000, Step::Cache { command: "HGETALL", key: "cart" }), (500, Step::Call(&GET_PRODUCT))],
+    steps: &[
+        (1_000, Step::Cache { command: "HGETALL", key: "cart" }),
+        (500, Step::Call(&GET_PRODUCT)),
+        (500, Step::Inside("CartMapper.Map")),
+    ],
 };
 
 static ADD_ITEM: Operation = Operation {
     service: Carts,
     entry: Entry::Rpc { service: "shop.carts.v1.Carts", method: "AddItem" },
-    spans_usual: 7,
+    spans_usual: 8,
     work_micros: 1_100.0,
     parallel: false,
     inside: "CartMapper.Map",
@@ -328,7 +332,7 @@ static ADD_ITEM: Operation = Operation {
 static RECOMMEND: Operation = Operation {
     service: Recommendations,
     entry: Entry::Rpc { service: "shop.recommendations.v1.Recommendations", method: "ListForUser" },
-    spans_usual: 11,
+    spans_usual: 13,
     work_micros: 2_500.0,
     parallel: true,
     inside: "score_candidates",
@@ -342,7 +346,7 @@ static RECOMMEND: Operation = Operation {
 static SEARCH: Operation = Operation {
     service: Search,
     entry: Entry::Http { method: "GET", route: "/v3/search" },
-    spans_usual: 12,
+    spans_usual: 14,
     work_micros: 4_500.0,
     parallel: false,
     inside: "Ranking.rescore",
@@ -357,7 +361,7 @@ static SEARCH: Operation = Operation {
 static GET_PRODUCT: Operation = Operation {
     service: Catalog,
     entry: Entry::Rpc { service: "shop.catalog.v2.Catalog", method: "GetProduct" },
-    spans_usual: 8,
+    spans_usual: 10,
     work_micros: 500.0,
     parallel: true,
     inside: "catalog.decodeProduct",
@@ -366,13 +370,14 @@ static GET_PRODUCT: Operation = Operation {
         (300, Step::Query(&SELECT_PRODUCT)),
         (900, Step::Call(&QUOTE)),
         (800, Step::Call(&AVAILABILITY)),
+        (500, Step::Inside("catalog.decodeProduct")),
     ],
 };
 
 static LIST_PRODUCTS: Operation = Operation {
     service: Catalog,
     entry: Entry::Rpc { service: "shop.catalog.v2.Catalog", method: "ListProducts" },
-    spans_usual: 7,
+    spans_usual: 8,
     work_micros: 1_800.0,
     parallel: false,
     inside: "catalog.decodeProduct",
@@ -382,7 +387,7 @@ static LIST_PRODUCTS: Operation = Operation {
 static QUOTE: Operation = Operation {
     service: Pricing,
     entry: Entry::Rpc { service: "shop.pricing.v1.Pricing", method: "Quote" },
-    spans_usual: 3,
+    spans_usual: 4,
     work_micros: 250.0,
     parallel: false,
     inside: "pricing::round",
@@ -390,6 +395,7 @@ static QUOTE: Operation = Operation {
         (900, Step::Cache { command: "GET", key: "price" }),
         (300, Step::Query(&SELECT_PRICE)),
         (300, Step::Call(&MATCH_PROMOTIONS)),
+        (500, Step::Inside("pricing::round")),
     ],
 };
 
@@ -406,11 +412,15 @@ static MATCH_PROMOTIONS: Operation = Operation {
 static AVAILABILITY: Operation = Operation {
     service: Inventory,
     entry: Entry::Rpc { service: "shop.inventory.v1.Inventory", method: "Availability" },
-    spans_usual: 2,
+    spans_usual: 3,
     work_micros: 350.0,
     parallel: false,
     inside: "inventory.sum",
-    steps: &[(800, Step::Cache { command: "MGET", key: "stock" }), (400, Step::Query(&SELECT_STOCK))],
+    steps: &[
+        (800, Step::Cache { command: "MGET", key: "stock" }),
+        (400, Step::Query(&SELECT_STOCK)),
+        (400, Step::Inside("inventory.sum")),
+    ],
 };
 
 static RESERVE: Operation = Operation {
@@ -436,11 +446,15 @@ static REINDEX: Operation = Operation {
 static GET_ACCOUNT: Operation = Operation {
     service: Accounts,
     entry: Entry::Rpc { service: "shop.accounts.v1.Accounts", method: "GetAccount" },
-    spans_usual: 2,
+    spans_usual: 3,
     work_micros: 400.0,
     parallel: false,
     inside: "accounts.redact",
-    steps: &[(900, Step::Cache { command: "GET", key: "account" }), (400, Step::Query(&SELECT_ACCOUNT))],
+    steps: &[
+        (900, Step::Cache { command: "GET", key: "account" }),
+        (400, Step::Query(&SELECT_ACCOUNT)),
+        (400, Step::Inside("accounts.redact")),
+    ],
 };
 
 static OPEN_SESSION: Operation = Operation {
@@ -524,6 +538,7 @@ static CREATE_ORDER: Operation = Operation {
         (1_000, Step::Query(&INSERT_ORDER_LINES)),
         (1_000, Step::Publish(&FULFIL)),
         (900, Step::Publish(&NOTIFY)),
+        (500, Step::Inside("OrderFactory.create")),
     ],
 };
 

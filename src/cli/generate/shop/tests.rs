@@ -1,6 +1,7 @@
 //! The shop, measured over a hundred thousand spans.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use prost::Message;
 
@@ -12,7 +13,12 @@ const START: UnixNanos = UnixNanos(1_790_000_000_000_000_000);
 const SPANS: usize = 100_000;
 
 /// Whole traces of seed 1, so many spans or a few more.
-fn traces() -> Vec<Vec<Span>> {
+fn traces() -> &'static [Vec<Span>] {
+    static TRACES: LazyLock<Vec<Vec<Span>>> = LazyLock::new(make_traces);
+    &TRACES
+}
+
+fn make_traces() -> Vec<Vec<Span>> {
     let shop = Shop::new(1);
     let mut spans = 0;
     let traces = (0..).map(|number| shop.trace(number, START));
@@ -52,23 +58,25 @@ fn traces_have_the_size_and_the_id_that_was_said_before() {
 #[test]
 fn sizes_reach_far_and_have_an_end() {
     let shop = Shop::new(1);
-    let mut sizes: Vec<_> = (0..1_000_000).map(|number| shop.trace_spans(number)).collect();
+    let mut sizes: Vec<_> = (0..400_000).map(|number| shop.trace_spans(number)).collect();
     sizes.sort_unstable();
-    assert!((17..=19).contains(&sizes[500_000]), "median {}", sizes[500_000]);
-    assert!((250..800).contains(&sizes[990_000]), "99th percentile {}", sizes[990_000]);
-    assert_eq!(sizes[999_999], TRACE_SPANS_MAX);
+    assert!((17..=19).contains(&sizes[200_000]), "median {}", sizes[200_000]);
+    assert!((450..750).contains(&sizes[396_000]), "99th percentile {}", sizes[396_000]);
+    assert_eq!(sizes[399_999], TRACE_SPANS_MAX);
     assert_eq!(sizes[0], 1);
 }
 
 #[test]
 fn spans_are_as_large_as_real_ones() {
-    let spans: Vec<Span> = traces().into_iter().flatten().collect();
+    let spans: Vec<Span> = traces().iter().flatten().cloned().collect();
     let count = spans.len() as f64;
     // As a gateway sends them: a thousand at a time.
     let requests = spans.chunks(1_000).map(|chunk| encode::traces_data(chunk).encoded_len()).sum::<usize>();
     let bytes = requests as f64 / count;
+    println!("{bytes} bytes");
     assert!((430.0..530.0).contains(&bytes), "{bytes} bytes a span");
     let attributes = spans.iter().map(|span| span.attributes.0.len()).sum::<usize>() as f64 / count;
+    println!("{attributes} attributes");
     assert!((8.0..12.0).contains(&attributes), "{attributes} attributes a span");
     let events = share(&spans, |span| !span.events.is_empty());
     assert!((0.11..0.15).contains(&events), "{events} of the spans have events");
@@ -78,7 +86,8 @@ fn spans_are_as_large_as_real_ones() {
     assert!((0.002..0.01).contains(&thrown), "{thrown} of the spans throw");
     for kind in 1..=5 {
         let share = share(&spans, |span| span.kind == SpanKind(kind));
-        assert!((0.002..0.7).contains(&share), "{share} of the spans have kind {kind}");
+        println!("{kind} {share}");
+        assert!((0.002..0.66).contains(&share), "{share} of the spans have kind {kind}");
     }
     let services: HashSet<_> = spans.iter().map(|span| span.resource.service()).collect();
     assert_eq!(services.len(), 17);
@@ -93,7 +102,7 @@ fn ids_are_unique_and_parents_exist() {
     let traces = traces();
     let ids: HashSet<_> = traces.iter().flatten().map(|span| span.span_id).collect();
     assert_eq!(ids.len(), traces.iter().flatten().count());
-    for trace in &traces {
+    for trace in traces {
         let own: HashSet<_> = trace.iter().map(|span| span.span_id).collect();
         assert_eq!(trace.iter().filter(|span| span.parent_span_id.is_none()).count(), 1);
         assert!(trace[0].parent_span_id.is_none());
@@ -105,7 +114,7 @@ fn ids_are_unique_and_parents_exist() {
 fn what_is_inside_a_span_ends_before_it_does() {
     for trace in traces() {
         let by_id: HashMap<_, _> = trace.iter().map(|span| (span.span_id, span)).collect();
-        for span in &trace {
+        for span in trace {
             assert!(span.end > span.start);
             assert!(span.events.iter().all(|event| (span.start..=span.end).contains(&event.time)));
             let Some(parent) = span.parent_span_id.map(|id| by_id[&id]) else { continue };
@@ -145,7 +154,7 @@ fn consumers_link_to_producers_also_of_other_traces() {
 /// Not everything that a span can hold is usual, but all of it is there, so that a check of a run means something.
 #[test]
 fn every_field_is_used() {
-    let spans: Vec<Span> = traces().into_iter().flatten().collect();
+    let spans: Vec<Span> = traces().iter().flatten().cloned().collect();
     let uses: [(&str, fn(&Span) -> bool); 8] = [
         ("trace_state", |span| !span.trace_state.is_empty()),
         ("dropped_attributes_count", |span| span.dropped_attributes_count > 0),
