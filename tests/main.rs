@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that can not go on shall say where")]
 
 mod codegen;
+mod generate;
 mod house;
 mod postgres;
 mod sdk;

@@ -41,7 +41,9 @@ impl Json {
     fn array<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) {
         self.comma();
         self.0.push('[');
-        items.iter().for_each(|each| item(self, each));
+        for each in items {
+            item(self, each);
+        }
         self.0.push(']');
     }
 
@@ -82,9 +84,9 @@ impl Json {
     }
 
     /// A 64-bit integer.
-    fn long(&mut self, name: &str, number: impl ToString) {
+    fn long(&mut self, name: &str, number: impl Into<i128>) {
         self.name(name);
-        self.string(&number.to_string());
+        self.string(&number.into().to_string());
     }
 
     fn id(&mut self, name: &str, id: &[u8]) {
@@ -219,7 +221,7 @@ fn any_value(json: &mut Json, value: &AnyValue) {
             json.name("boolValue");
             json.0.push_str(if *bool { "true" } else { "false" });
         }
-        Some(Sent::IntValue(int)) => json.long("intValue", int),
+        Some(Sent::IntValue(int)) => json.long("intValue", *int),
         Some(Sent::DoubleValue(double)) => {
             json.name("doubleValue");
             self::double(json, *double);

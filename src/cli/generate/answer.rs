@@ -233,7 +233,7 @@ mod tests {
         Reply { trailers, ..Reply::default() }
     }
 
-    /// The table "Failures" of the OTLP specification, and RetryInfo with every code.
+    /// The table "Failures" of the OTLP specification, and `RetryInfo` with every code.
     #[test]
     fn grpc_codes_are_retried_as_specified() {
         let retryable = ["CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"];

@@ -9,6 +9,8 @@ use super::shop::chance::{Chance, Subject};
 
 /// The wait before the second attempt; it doubles from attempt to attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+/// A wait of nothing, when that is asked for, is this long.
+const ASKED_MIN: Duration = Duration::from_millis(10);
 /// The longest wait that nobody asked for.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -68,18 +70,19 @@ fn wait(retry: Retry, attempts: u32, chance: &mut Chance) -> Option<Duration> {
             let doubled = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(attempts));
             Some(doubled.min(BACKOFF_MAX).mul_f64(0.5 + chance.unit()))
         }
-        Retry::After(delay) => Some(delay.max(BACKOFF_FIRST / 10).mul_f64(1.0 + chance.unit() / 4.0)),
+        Retry::After(delay) => Some(delay.max(ASKED_MIN).mul_f64(1.0 + chance.unit() / 4.0)),
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
     use super::*;
 
-    const POLICY: RetryPolicy = RetryPolicy { seed: 1, retry_max: Duration::from_secs(60) };
+    const POLICY: RetryPolicy = RetryPolicy { seed: 1, retry_max: Duration::from_mins(1) };
 
     fn refusal(retry: Retry) -> Refusal {
         Refusal { code: "CODE".to_owned(), message: "why".to_owned(), retry }
@@ -111,7 +114,7 @@ mod tests {
         assert_eq!((attempts.len(), retried), (13, 12));
         for (index, pair) in attempts.windows(2).enumerate() {
             let base = (100 << index).min(5_000);
-            let waited = (pair[1] - pair[0]).as_millis();
+            let waited = pair[1].saturating_sub(pair[0]).as_millis();
             // Tokio's timer has a step of a millisecond.
             assert!((base / 2..=base * 3 / 2 + 1).contains(&waited), "{waited} ms after attempt {index}");
         }
@@ -121,7 +124,7 @@ mod tests {
     async fn what_is_asked_for_is_waited_for() {
         let (_, attempts, _) = deliver(POLICY, &[Retry::After(Duration::from_secs(8)); 2]).await;
         for pair in attempts.windows(2) {
-            let waited = (pair[1] - pair[0]).as_millis();
+            let waited = pair[1].saturating_sub(pair[0]).as_millis();
             assert!((8_000..=10_001).contains(&waited), "{waited} ms");
         }
         let (_, attempts, _) = deliver(POLICY, &[Retry::After(Duration::ZERO)]).await;

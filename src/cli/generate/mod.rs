@@ -70,9 +70,9 @@ pub async fn generate(args: GenerateArgs) -> Result<(), GenerateError> {
     let report = run(&args, now_seconds()).await?;
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", report.json())?
+        writeln!(out, "{}", report.json())?;
     } else {
-        report.write_text(&mut out)?
+        report.write_text(&mut out)?;
     }
     report.verdict()
 }

@@ -62,7 +62,7 @@ impl Plan {
         }
         let number = self.lot;
         self.lot = self.lot.saturating_add(1);
-        (self.trace > first).then(|| Lot { number, traces: first..self.trace })
+        (self.trace > first).then_some(Lot { number, traces: first..self.trace })
     }
 }
 

@@ -62,16 +62,14 @@ impl Encoder {
 
     /// The spans of a lot, in the order in which they are sent: what one instance says of one trace stays together.
     fn mixed(&self, lot: &Lot) -> Vec<Span> {
-        let traces = lot.traces.clone().map(|number| (number, self.shop.trace(number, self.window.start_of(number))));
-        let place = |number: u64, span: &Span| {
+        let traces = lot.traces.clone().map(|number| self.shop.trace(number, self.window.start_of(number)));
+        let mut spans: Vec<Span> = traces.flatten().collect();
+        spans.sort_by_cached_key(|span| {
+            let trace = u128::from_be_bytes(*span.trace_id.as_bytes());
             let instance = u64::from_le_bytes(span.resource.key().to_le_bytes());
-            bits(self.seed, Subject::Lot, number.rotate_left(32) ^ instance)
-        };
-        let mut spans: Vec<_> = traces
-            .flat_map(|(number, trace)| trace.into_iter().map(move |span| (place(number, &span), span)))
-            .collect();
-        spans.sort_by_key(|(place, _)| *place);
-        spans.into_iter().map(|(_, span)| span).collect()
+            bits(self.seed, Subject::Lot, u64::try_from(trace >> 64).unwrap_or(0) ^ instance)
+        });
+        spans
     }
 
     /// The message's size, and the body that carries it.
@@ -111,10 +109,14 @@ fn count(length: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::cast_precision_loss, reason = "a test that overflows fails")]
 mod tests {
     use std::collections::HashSet;
     use std::io::Read;
 
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+    use super::super::plan::Plan;
     use super::*;
     use crate::model::UnixNanos;
     use crate::otlp::decode;
@@ -169,6 +171,25 @@ mod tests {
                 assert_eq!(found, expected, "{protocol:?} {compression:?}");
             }
         }
+    }
+
+    /// As a gateway sends them: a thousand spans of many traces and nodes at a time.
+    #[test]
+    fn requests_are_as_large_as_real_ones() {
+        let encoder = Encoder { request_spans: 1_000, ..encoder(Protocol::HttpProtobuf, Compression::None) };
+        let (mut plan, mut spans, mut bytes) = (Plan::new(None, 1_000), 0, 0);
+        while spans < 100_000 {
+            let lot = plan.next(&encoder.shop).unwrap();
+            let requests = encoder.requests(lot).unwrap();
+            let first = ExportTraceServiceRequest::decode(requests[0].body.clone()).unwrap();
+            assert!(first.resource_spans.len() > 50, "{} resources in a request", first.resource_spans.len());
+            for request in requests {
+                spans += request.spans;
+                bytes += request.message_bytes;
+            }
+        }
+        let bytes = bytes as f64 / spans as f64;
+        assert!((430.0..530.0).contains(&bytes), "{bytes} bytes a span");
     }
 
     #[test]

@@ -251,6 +251,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_run_ends_in_time() {
+        let (began, stop) = (Instant::now(), CancellationToken::new());
+        stop_in_time(Some(7), stop.clone()).await;
+        assert!(stop.is_cancelled());
+        assert_eq!(began.elapsed().as_secs(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn without_a_rate_nobody_waits() {
         let began = Instant::now();
         Pace::new(None).turn(u64::MAX).await;

@@ -18,10 +18,9 @@ const HOUR_SECONDS: f64 = 3_600.0;
 
 /// Settings of `generate`.
 #[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct GenerateArgs {
     /// Where to send: an http:// URL; for OTLP/HTTP, /v1/traces is added to it
-    /// [default: http://127.0.0.1:4317 for grpc, http://127.0.0.1:4318 for http]
+    /// [default: port 4317 on 127.0.0.1 for grpc, port 4318 for http]
     #[arg(long)]
     pub endpoint: Option<String>,
     /// How to send

@@ -1,7 +1,7 @@
 //! What spans of the shop say of themselves, in the names of OpenTelemetry's semantic conventions.
 
 use super::chance::Chance;
-use super::table::Query;
+use super::queries::Query;
 use crate::model::{Attribute, Attributes, Value};
 
 /// Attributes being collected.
@@ -139,6 +139,7 @@ pub(super) fn rpc((service, method): (&str, &str), code: u16, peer: Peer<'_>, ch
         .text("server.address", peer.name)
         .int("server.port", peer.port)
         .text("network.peer.address", peer.address)
+        .int("network.peer.port", peer.port)
         .text("network.transport", "tcp");
     thread(pairs, chance)
 }

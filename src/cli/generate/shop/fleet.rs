@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::chance::{Chance, Subject};
-use super::table::{Language, SERVICES, Service, ServiceId};
+use super::services::{Language, SERVICES, Service, ServiceId};
 use crate::model::{Attribute, Attributes, Keyed, Resource, Scope, Value};
 
 /// How long a stack trace is at the least, in bytes.

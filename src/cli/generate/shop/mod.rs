@@ -9,6 +9,8 @@ mod attributes;
 pub(crate) mod chance;
 mod fleet;
 mod ids;
+mod queries;
+mod services;
 mod span;
 mod table;
 mod walk;
@@ -108,4 +110,5 @@ fn link((trace_id, span_id): (TraceId, SpanId)) -> Link {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::cast_precision_loss, reason = "a test that overflows fails")]
 mod tests;

@@ -3,7 +3,7 @@
 use super::attributes::Pairs;
 use super::chance::Chance;
 use super::fleet::{Failure, Fleet};
-use super::table::ServiceId;
+use super::services::ServiceId;
 use crate::model::{Event, Span, SpanKind, Status, StatusCode, UnixNanos};
 
 /// How often a span that went well has an event, in a thousand. Those that throw have one too.

@@ -67,16 +67,10 @@ fn sizes_reach_far_and_have_an_end() {
 }
 
 #[test]
-fn spans_are_as_large_as_real_ones() {
+fn spans_are_like_real_ones() {
     let spans: Vec<Span> = traces().iter().flatten().cloned().collect();
     let count = spans.len() as f64;
-    // As a gateway sends them: a thousand at a time.
-    let requests = spans.chunks(1_000).map(|chunk| encode::traces_data(chunk).encoded_len()).sum::<usize>();
-    let bytes = requests as f64 / count;
-    println!("{bytes} bytes");
-    assert!((430.0..530.0).contains(&bytes), "{bytes} bytes a span");
     let attributes = spans.iter().map(|span| span.attributes.0.len()).sum::<usize>() as f64 / count;
-    println!("{attributes} attributes");
     assert!((8.0..12.0).contains(&attributes), "{attributes} attributes a span");
     let events = share(&spans, |span| !span.events.is_empty());
     assert!((0.11..0.15).contains(&events), "{events} of the spans have events");
@@ -86,15 +80,10 @@ fn spans_are_as_large_as_real_ones() {
     assert!((0.002..0.01).contains(&thrown), "{thrown} of the spans throw");
     for kind in 1..=5 {
         let share = share(&spans, |span| span.kind == SpanKind(kind));
-        println!("{kind} {share}");
-        assert!((0.002..0.66).contains(&share), "{share} of the spans have kind {kind}");
+        assert!((0.005..0.66).contains(&share), "{share} of the spans have kind {kind}");
     }
     let services: HashSet<_> = spans.iter().map(|span| span.resource.service()).collect();
     assert_eq!(services.len(), 17);
-    for chunk in spans.chunks(1_000).take(20) {
-        let nodes: HashSet<_> = chunk.iter().map(|span| span.resource.key()).collect();
-        assert!(nodes.len() > 25, "{} resources in a request", nodes.len());
-    }
 }
 
 #[test]
@@ -151,11 +140,13 @@ fn consumers_link_to_producers_also_of_other_traces() {
     assert!(elsewhere > 50, "{elsewhere} links to other traces");
 }
 
+type Is = fn(&Span) -> bool;
+
 /// Not everything that a span can hold is usual, but all of it is there, so that a check of a run means something.
 #[test]
 fn every_field_is_used() {
     let spans: Vec<Span> = traces().iter().flatten().cloned().collect();
-    let uses: [(&str, fn(&Span) -> bool); 8] = [
+    let uses: [(&str, Is); 8] = [
         ("trace_state", |span| !span.trace_state.is_empty()),
         ("dropped_attributes_count", |span| span.dropped_attributes_count > 0),
         ("dropped_events_count", |span| span.dropped_events_count > 0),

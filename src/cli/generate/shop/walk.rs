@@ -1,15 +1,17 @@
 //! One trace: a walk from a root through the [`table`](super::table), which makes exactly as many spans as it is told.
 //!
 //! An operation shares its spans among its steps by what they usually make. When there are few, calls are cut short;
-//! when there are many, steps are taken again and again, as a program does that asks for every item of a list alone.
+//! when there are many, steps are taken again and again, as by a program that asks for every item of a list alone.
 //! What is inside a span ends before it does. Only consumers are later: nobody waits for them.
 
 use super::attributes::{self, Message, Pairs, Peer, Visitor};
 use super::chance::{Chance, whole};
 use super::fleet::{Fleet, Instance, Library};
 use super::ids::Ids;
+use super::queries::Query;
+use super::services::{SERVICES, ServiceId};
 use super::span::{End, Fault};
-use super::table::{Entry, Operation, Query, SERVICES, ServiceId, Step};
+use super::table::{Entry, Operation, Step};
 use crate::model::{Link, Span, SpanId, SpanKind, Status, UnixNanos};
 
 /// How often a leaf fails, in a thousand; and how often its caller fails with it.
@@ -17,6 +19,9 @@ const FAILURES: u32 = 4;
 const FAILURES_PASSED_ON: u32 = 650;
 /// How often an HTTP call finds nothing, in a thousand.
 const NOT_FOUND: u32 = 6;
+
+/// A large trace makes more calls rather than larger ones: a call makes at most so many times what it usually does.
+const SCALE_MAX: f64 = 1.5;
 
 /// Time on the network in each direction, the median.
 const NETWORK_MICROS: f64 = 180.0;
@@ -171,7 +176,7 @@ impl<'a> Walk<'a> {
 
     /// How many of the spans left a callee makes; `None` when there is none for it.
     fn share(&mut self, callee: &Operation, left: u32, scale: f64) -> Option<u32> {
-        let usual = f64::from(callee.spans_usual) * scale * (0.5 + self.chance.unit());
+        let usual = f64::from(callee.spans_usual) * scale.min(SCALE_MAX) * (0.5 + self.chance.unit());
         let share = u32::try_from(whole(usual)).unwrap_or(u32::MAX).max(1);
         (left > 0).then(|| share.min(left))
     }

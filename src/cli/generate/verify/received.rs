@@ -27,7 +27,7 @@ pub(super) fn seen(span: sent::Span) -> Result<Seen, Unreadable> {
         span: Span {
             trace_id: TraceId::parse_hex(&span.trace_id).map_err(|_| "trace_id")?,
             span_id: SpanId::parse_hex(&span.span_id).map_err(|_| "span_id")?,
-            parent_span_id: optional(&span.parent_span_id, SpanId::parse_hex).ok_or("parent_span_id")?,
+            parent_span_id: optional(&span.parent_span_id, SpanId::parse_hex).map_err(|_| "parent_span_id")?,
             trace_state: span.trace_state,
             flags: span.flags,
             name: span.name,
@@ -47,9 +47,9 @@ pub(super) fn seen(span: sent::Span) -> Result<Seen, Unreadable> {
     })
 }
 
-/// An id that may be absent; `None` when the text is neither empty nor an id.
-fn optional<T, E>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Option<T>> {
-    if text.is_empty() { Some(None) } else { parse(text).ok().map(Some) }
+/// An id that may be absent: then its text is empty.
+fn optional<T, E>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, E> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
 fn time(time: Option<prost_types::Timestamp>) -> Option<UnixNanos> {
@@ -79,8 +79,8 @@ fn event(event: sent::Event) -> Option<Event> {
 
 fn link(link: sent::Link) -> Option<Link> {
     Some(Link {
-        trace_id: optional(&link.trace_id, TraceId::parse_hex)?,
-        span_id: optional(&link.span_id, SpanId::parse_hex)?,
+        trace_id: optional(&link.trace_id, TraceId::parse_hex).ok()?,
+        span_id: optional(&link.span_id, SpanId::parse_hex).ok()?,
         trace_state: link.trace_state,
         attributes: attributes(link.attributes),
         dropped_attributes_count: link.dropped_attributes_count,
