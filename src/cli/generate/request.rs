@@ -182,7 +182,7 @@ mod tests {
             let lot = plan.next(&encoder.shop).unwrap();
             let requests = encoder.requests(lot).unwrap();
             let first = ExportTraceServiceRequest::decode(requests[0].body.clone()).unwrap();
-            assert!(first.resource_spans.len() > 50, "{} resources in a request", first.resource_spans.len());
+            assert!(first.resource_spans.len() > 35, "{} resources in a request", first.resource_spans.len());
             for request in requests {
                 spans += request.spans;
                 bytes += request.message_bytes;
