@@ -1,6 +1,6 @@
 //! The program: reads the command line, runs the command, and ends with one sentence when it can not.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,11 +27,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn run<E: Display>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+fn run<E: Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("can not start the runtime: {error}"))?;
-    let result = runtime.block_on(command).map_err(|error| error.to_string());
+    let result = runtime.block_on(command).map_err(|error| sentence(&error));
     // Whatever still runs was given its time.
     runtime.shutdown_background();
     result
+}
+
+/// The error and its causes, each behind a colon, without those that say what stands there already.
+fn sentence(error: &dyn Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !sentence.contains(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+        cause = error.source();
+    }
+    sentence.replace('\n', " ")
 }

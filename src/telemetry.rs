@@ -16,10 +16,13 @@ pub enum LogFormat {
     Json,
 }
 
+/// PostgreSQL's notices ("already exists, skipping") are news to nobody, unless somebody asks for them.
+const LEVELS_BEFORE: &str = "sqlx::postgres::notice=warn";
+
 /// Sends log lines to standard error from here on. `levels` is a level, or a list of `target=level`, as
 /// tracing-subscriber's `EnvFilter` reads it. Does nothing when the process already logs.
 pub fn start(format: LogFormat, levels: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(levels)?;
+    let filter = EnvFilter::try_new(format!("{LEVELS_BEFORE},{levels}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // An error means that a subscriber is set already, by a program that has this crate as its library.
     let _ = match format {

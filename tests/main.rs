@@ -7,6 +7,8 @@ mod codegen;
 mod generate;
 mod house;
 mod postgres;
+mod process;
+mod roundtrip;
 mod sdk;
 mod sqlite;
 mod store;

@@ -41,18 +41,22 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
     /// Where spans are kept: `postgres://user:password@host/database` (PostgreSQL 15 or later) or `sqlite:FILE`.
-    /// The variable `DATABASE_URL` is read too
-    #[arg(
-        long,
-        env = "TRACEWELL_DATABASE_URL",
-        default_value = "sqlite:tracewell.db",
-        hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    pub database_url: String,
+    /// Without it, the variable `DATABASE_URL` counts; without that too, it is `sqlite:tracewell.db`
+    #[arg(long, env = "TRACEWELL_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    database_url: Option<String>,
     /// How long to wait at the start for a database that is not there yet, in seconds
     #[arg(long, env = "TRACEWELL_DATABASE_WAIT_SECONDS_MAX", default_value_t = 300)]
     pub database_wait_seconds_max: u64,
+}
+
+impl DatabaseArgs {
+    /// The database, by the flag, its variable, `DATABASE_URL` (which many platforms set), or the default.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let common = || std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+        self.database_url.clone().or_else(common).unwrap_or_else(|| "sqlite:tracewell.db".to_owned())
+    }
 }
 
 /// How log lines look.
@@ -105,10 +109,11 @@ pub struct ServeArgs {
     /// How log lines look.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Address for gRPC: OTLP, the query service, health and reflection; port 0 takes a free one
+    /// Address for gRPC: OTLP, the query service, health and reflection; OTLP over HTTP is understood too. Port 0
+    /// takes a free one
     #[arg(long, env = "TRACEWELL_GRPC_LISTEN", default_value = "127.0.0.1:4317")]
     pub grpc_listen: SocketAddr,
-    /// Address for OTLP over HTTP
+    /// Address for OTLP over HTTP; gRPC is understood too
     #[arg(long, env = "TRACEWELL_HTTP_LISTEN", default_value = "127.0.0.1:4318")]
     pub http_listen: SocketAddr,
     /// Address for people and tools: /metrics, /healthz, /readyz, and the gRPC query service
@@ -121,7 +126,7 @@ pub struct ServeArgs {
     #[arg(long, env = "TRACEWELL_REQUEST_BYTES_MAX", default_value_t = 64 * MIB, value_parser = at_least_one)]
     pub request_bytes_max: usize,
     /// Most requests that wait for their commit; one more is told to come again
-    #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
+    #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 512, value_parser = at_least_one)]
     pub queue_requests_max: usize,
     /// Most bytes of requests that wait for their commit
     #[arg(long, env = "TRACEWELL_QUEUE_BYTES_MAX", default_value_t = 256 * MIB, value_parser = at_least_one)]

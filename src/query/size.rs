@@ -7,18 +7,16 @@ use crate::model::{Attributes, EntityRef, Resource, Scope, Span, TraceSummary, V
 
 /// A text field: its tag and its length beside its bytes.
 const TEXT_BYTES: usize = 8;
-/// A value: its tag, and its length or a number of up to ten bytes.
+/// A value: its tags and lengths, or a number of up to ten bytes. With an attribute's key, enough for the attribute.
 const VALUE_BYTES: usize = 16;
-/// An attribute beside its key and its value: its own tag and length, and those of the value.
-const ATTRIBUTE_BYTES: usize = 16;
 /// The ids, times, numbers and messages of a span with its resource and scope, without anything of variable length.
-const SPAN_BYTES: usize = 384;
+const SPAN_BYTES: usize = 192;
 /// The same of an event.
-const EVENT_BYTES: usize = 48;
+const EVENT_BYTES: usize = 32;
 /// The same of a link.
-const LINK_BYTES: usize = 96;
+const LINK_BYTES: usize = 80;
 /// The same of a trace's line.
-const TRACE_BYTES: usize = 128;
+const TRACE_BYTES: usize = 96;
 /// The same of a service in it.
 const SERVICE_BYTES: usize = 32;
 
@@ -71,7 +69,7 @@ fn scope(scope: &Scope) -> usize {
 }
 
 fn attributes(attributes: &Attributes) -> usize {
-    sum(attributes.iter().map(|attribute| sum([ATTRIBUTE_BYTES, text(&attribute.key), value(&attribute.value)])))
+    sum(attributes.iter().map(|attribute| sum([text(&attribute.key), value(&attribute.value)])))
 }
 
 fn value(of: &Value) -> usize {

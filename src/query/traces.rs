@@ -215,7 +215,7 @@ impl<'a> TraceSearch<'a> {
             if self.last.is_none_or(|last| place < last)
                 && let Some(from) = found.get(&summary.trace_id)
             {
-                self.pending.entry(place).or_insert(Pending { from: *from, summary });
+                self.pending.insert(place, Pending { from: *from, summary });
             }
         }
         self.forget();

@@ -12,17 +12,22 @@ use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
 use tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET as REFLECTION_V1_DESCRIPTORS;
 use tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET as REFLECTION_V1ALPHA_DESCRIPTORS;
 use tonic_reflection::server::{Builder, Error, v1, v1alpha};
+use tonic_types::pb::FILE_DESCRIPTOR_SET as STATUS_DESCRIPTORS;
 
 use super::generated::TRACEWELL_DESCRIPTORS;
 
 /// Where descriptors come from. OTLP's stand before ours, which have a copy of one of its files.
-const SOURCES: [&[u8]; 5] = [
+const SOURCES: [&[u8]; 6] = [
     OTLP_DESCRIPTORS,
     TRACEWELL_DESCRIPTORS,
     HEALTH_DESCRIPTORS,
     REFLECTION_V1_DESCRIPTORS,
     REFLECTION_V1ALPHA_DESCRIPTORS,
+    STATUS_DESCRIPTORS,
 ];
+
+/// A message of the file that no service needs and every error does: what the details of a status consist of.
+const STATUS_DETAIL: &str = "BadRequest";
 
 /// The services that this server has. (OTLP's descriptors hold those for logs, metrics and profiles, too.)
 const SERVICES: [&str; 5] = [
@@ -46,7 +51,7 @@ pub fn services() -> Result<
     Ok((builder().build_v1()?, builder().build_v1alpha()?))
 }
 
-/// The files of [`SERVICES`], with all that they import, each once.
+/// The files of [`SERVICES`] and of the details of errors, with all that they import, each once.
 fn descriptors() -> Result<FileDescriptorSet, Error> {
     let mut known = BTreeMap::new();
     for source in SOURCES {
@@ -54,8 +59,11 @@ fn descriptors() -> Result<FileDescriptorSet, Error> {
             known.entry(file.name().to_owned()).or_insert(file);
         }
     }
-    let mut wanted: Vec<_> =
-        known.values().filter(|file| has_service(file)).map(|file| file.name().to_owned()).collect();
+    let mut wanted: Vec<_> = known
+        .values()
+        .filter(|file| has_service(file) || has_status_details(file))
+        .map(|file| file.name().to_owned())
+        .collect();
     let mut files = Vec::new();
     while let Some(name) = wanted.pop() {
         if let Some(file) = known.remove(&name) {
@@ -69,4 +77,8 @@ fn descriptors() -> Result<FileDescriptorSet, Error> {
 fn has_service(file: &FileDescriptorProto) -> bool {
     let mut names = file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()));
     names.any(|name| SERVICES.contains(&name.as_str()))
+}
+
+fn has_status_details(file: &FileDescriptorProto) -> bool {
+    file.package() == "google.rpc" && file.message_type.iter().any(|message| message.name() == STATUS_DETAIL)
 }

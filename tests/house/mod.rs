@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
+
 /// The floors of the map in `src/lib.rs`, by the first part of a path below `src/`.
 fn floors() -> BTreeMap<&'static str, u8> {
     BTreeMap::from([
@@ -60,6 +62,23 @@ fn files_stay_small() {
         !path.starts_with("server/generated") && code.lines().count() > 600
     });
     assert_eq!(long.map(|(path, _)| path).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+}
+
+/// Scenario: a setting is added, or its default changes. Guarantee: the README's table says so.
+#[test]
+fn the_readme_names_every_setting_with_its_default() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with("| `--")).collect();
+    let command = tracewell::cli::Cli::command();
+    let settings: Vec<_> = command.get_arguments().filter(|arg| arg.get_env().is_some()).collect();
+    assert_eq!(rows.len(), settings.len());
+    for setting in settings {
+        let (flag, variable) = (setting.get_long().unwrap(), setting.get_env().unwrap().to_str().unwrap());
+        let default: Vec<_> = setting.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+        let default = if flag == "database-url" { "`sqlite:tracewell.db`".to_owned() } else { default.concat() };
+        let row = format!("| `--{flag}` | `{variable}` | {default} | ");
+        assert!(rows.iter().any(|line| line.starts_with(&row)), "the README has no row {row}");
+    }
 }
 
 fn wrong_arrows(path: &Path, text: &str) -> Vec<String> {

@@ -17,9 +17,10 @@ use tracewell::store::{Batch, Scan, SpanStore, Watermark};
 
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
 use super::{ascending, batch, descending, scan, scanned, trace};
-use crate::support::{Database, arbitrary, service, span, trace_id};
+use crate::support::database::Database;
+use crate::support::{arbitrary, service, span, trace_id};
 
-/// All promises for the backends whose databases `support::<name>::create` makes.
+/// All promises for the backends whose databases `support::database::<name>::create` makes.
 macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
@@ -28,11 +29,11 @@ macro_rules! promises_of {
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $promise() {
-            super::$promise(&*crate::support::$backend::create().await).await;
+            super::$promise(&*crate::support::database::$backend::create().await).await;
         }
     )+ };
 }
-promises_of!(memory, sqlite, postgres);
+promises_of!(memory, sqlite, postgres, postgres_sql_ascii);
 
 /// Spans, resources and scopes of an earlier opening are all there, and a later opening adds to them, not over them.
 async fn p1_durable(database: &dyn Database) {

@@ -10,11 +10,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
-use tracewell::model::{Operation, Search, Span, SpanKey, TraceId, UnixNanos};
+use tracewell::model::{
+    Attribute, AttributeCondition, AttributeScope, Operation, Search, SearchFields, Span, SpanKey, TraceId, UnixNanos,
+};
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{Batch, Scan, SpanStore, Watermark};
 
-use crate::support::{Database, arbitrary};
+use crate::support::arbitrary;
+use crate::support::database::Database;
 
 /// Steps of one history at the most.
 const STEPS_MAX: usize = 40;
@@ -29,7 +32,7 @@ macro_rules! histories_of {
         fn $backend() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             check($cases, |history| runtime.block_on(async {
-                let database = crate::support::$backend::create().await;
+                let database = crate::support::database::$backend::create().await;
                 history.run(&*database).await
             }));
         }
@@ -66,14 +69,14 @@ enum Step {
     Reopen,
     Trace(TraceId),
     Scan {
-        search: Search,
+        search: Asked,
         as_of: Option<Index>,
         before: Option<Before>,
         limit: usize,
     },
     /// Every page of a search, from the newest span to the end.
     Pages {
-        search: Search,
+        search: Asked,
         as_of: Option<Index>,
         page: usize,
     },
@@ -90,6 +93,13 @@ enum Step {
         after: Option<Operation>,
         limit: usize,
     },
+}
+
+/// A search: any, or for one attribute of one of the history's spans, so that it finds something.
+#[derive(Debug, Clone)]
+enum Asked {
+    Any(Search),
+    Like { span: Index, attribute: Index, scope: AttributeScope },
 }
 
 /// A place in the order of spans: at a span that may or may not be stored, or right beside it.
@@ -113,15 +123,19 @@ fn step() -> impl Strategy<Value = Step> {
         digest_add,
         start_add,
     });
+    let scope = select(vec![AttributeScope::Any, AttributeScope::Span, AttributeScope::Resource]);
+    let like =
+        (index(), index(), scope).prop_map(|(span, attribute, scope)| Asked::Like { span, attribute, scope }).boxed();
+    let asked = || prop_oneof![1 => arbitrary::search().prop_map(Asked::Any), 1 => like.clone()];
     let operation = (arbitrary::name(), arbitrary::kind()).prop_map(|(name, kind)| Operation { name, kind });
     prop_oneof![
         5 => vec(vec(index(), 0..8), 1..3).prop_map(Step::Write),
         2 => Just(Step::Mark),
         1 => Just(Step::Reopen),
         2 => arbitrary::trace_id().prop_map(Step::Trace),
-        4 => (arbitrary::search(), as_of(), option::of(before), limit())
+        4 => (asked(), as_of(), option::of(before), limit())
             .prop_map(|(search, as_of, before, limit)| Step::Scan { search, as_of, before, limit }),
-        2 => (arbitrary::search(), as_of(), 1_usize..5)
+        2 => (asked(), as_of(), 1_usize..5)
             .prop_map(|(search, as_of, page)| Step::Pages { search, as_of, page }),
         2 => (vec(arbitrary::trace_id(), 0..4), as_of()).prop_map(|(ids, as_of)| Step::Summaries { ids, as_of }),
         1 => (option::of(arbitrary::service()), limit()).prop_map(|(after, limit)| Step::Services { after, limit }),
@@ -168,9 +182,9 @@ impl Pair {
             Step::Trace(id) => self.compare_trace(*id).await,
             Step::Scan { search, as_of, before, limit } => {
                 let before = before.as_ref().map(|before| before.key(spans));
-                self.compare_scan(search, *as_of, before, *limit).await.map(|_| ())
+                self.compare_scan(&search.search(spans), *as_of, before, *limit).await.map(|_| ())
             }
-            Step::Pages { search, as_of, page } => self.compare_pages(search, *as_of, *page).await,
+            Step::Pages { search, as_of, page } => self.compare_pages(&search.search(spans), *as_of, *page).await,
             Step::Summaries { ids, as_of } => self.compare_summaries(ids, *as_of).await,
             Step::Services { after, limit } => {
                 let after = after.as_deref();
@@ -246,6 +260,23 @@ impl Pair {
         found.sort_by_key(|summary| summary.trace_id);
         expected.sort_by_key(|summary| summary.trace_id);
         same(&found, &expected)
+    }
+}
+
+impl Asked {
+    fn search(&self, spans: &[Span]) -> Search {
+        let (span, attribute, scope) = match self {
+            Self::Any(search) => return search.clone(),
+            Self::Like { span, attribute, scope } => (span.get(spans), attribute, *scope),
+        };
+        let attributes = [span.attributes.0.as_slice(), span.resource.attributes.0.as_slice()].concat();
+        if attributes.is_empty() {
+            return Search::default();
+        }
+        let Attribute { key, value } = attribute.get(&attributes).clone();
+        let condition = AttributeCondition { scope, key, value };
+        // Some keys can not be searched for.
+        Search::try_from(SearchFields { attributes: vec![condition], ..SearchFields::default() }).unwrap_or_default()
     }
 }
 

@@ -1,25 +1,15 @@
-//! What tests share: random values of the model (`arbitrary`), and databases of a test's own (`Database`).
+//! What tests share: random values of the model (`arbitrary`), databases of a test's own, open to any store
+//! (`database`) or bare (`directory`, `postgres`), and a few plain spans.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos, Value};
-use tracewell::store::SpanStore;
 
 pub(crate) mod arbitrary;
+pub(crate) mod database;
 pub(crate) mod directory;
-pub(crate) mod memory;
 pub(crate) mod postgres;
 pub(crate) mod process;
-pub(crate) mod sqlite;
-pub(crate) mod test_database;
-
-/// A database that belongs to one test and goes with it.
-#[async_trait]
-pub(crate) trait Database: Send + Sync {
-    /// Opens a store on it; again only after the one before was closed.
-    async fn open(&self) -> Arc<dyn SpanStore>;
-}
 
 /// The id of the `number`th trace, from 1.
 pub(crate) fn trace_id(number: u64) -> TraceId {

@@ -22,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     /// Where it takes OTLP by HTTP.
     pub(crate) http: SocketAddr,
+    /// Where it shows how it is.
+    pub(crate) web: SocketAddr,
     child: Child,
     log: Receiver<String>,
 }
@@ -29,44 +31,66 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a database and returns when its doors are open.
     pub(crate) fn start(database_url: &str) -> Self {
-        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
-        command.args(["serve", "--log-format", "json", "--database-url", database_url]);
-        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", "127.0.0.1:0"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, log) = channel();
-        // Reads to the end, so that the server never waits for somebody to read its log.
-        thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-        // In case of a panic below, the child belongs to somebody who kills it.
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { grpc: nowhere, http: nowhere, child, log };
+        let mut server = Self::launch(database_url, "127.0.0.1:0");
         let mut lines = Vec::new();
-        while server.grpc == nowhere {
+        while !server.is_open() {
             match server.next_line() {
                 Some(line) => lines.push(line),
                 None => panic!("the server ended before it listened:\n{}", lines.join("\n")),
-            }
-            if let Some((grpc, http)) = lines.last().and_then(|line| addresses(line)) {
-                (server.grpc, server.http) = (grpc, http);
             }
         }
         server
     }
 
+    /// Starts it on a database, with this address for people and tools, and does not wait for anything.
+    pub(crate) fn launch(database_url: &str, web_listen: &str) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
+        command.args(["serve", "--log-format", "json", "--database-url", database_url]);
+        command.args(["--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--web-listen", web_listen]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        // Reads to the end, so that the server never waits for somebody to read its log.
+        thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { grpc: nowhere, http: nowhere, web: nowhere, child, log }
+    }
+
+    /// Whether it has said where it listens.
+    pub(crate) fn is_open(&self) -> bool {
+        self.grpc.port() != 0
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        // The shell has a `kill` of its own; there may be no other.
-        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        assert!(asked.success());
+        self.terminate();
         while self.next_line().is_some() {}
         self.child.wait().unwrap()
     }
 
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        // The shell has a `kill` of its own; there may be no other.
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
+        assert!(asked.success());
+    }
+
     /// The next line of its log; `None` when it has ended.
-    fn next_line(&self) -> Option<String> {
+    pub(crate) fn next_line(&mut self) -> Option<String> {
         match self.log.recv_timeout(Duration::from_secs(SILENCE_SECONDS_MAX)) {
-            Ok(line) => Some(line),
+            Ok(line) => {
+                if let Some(addresses) = addresses(&line) {
+                    [self.grpc, self.http, self.web] = addresses;
+                }
+                Some(line)
+            }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("the server neither starts nor stops"),
         }
@@ -81,12 +105,16 @@ impl Drop for Server {
     }
 }
 
-/// The addresses for gRPC and HTTP, when this is the log line that tells them.
-fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+/// The three addresses, when this is the log line that tells them.
+fn addresses(line: &str) -> Option<[SocketAddr; 3]> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = line.get("fields").unwrap_or(&line);
     let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
-    if fields.get("message")?.as_str()? == "listening" { Some((address("grpc")?, address("http")?)) } else { None }
+    if fields.get("message")?.as_str()? == "listening" {
+        Some([address("grpc")?, address("http")?, address("web")?])
+    } else {
+        None
+    }
 }
 
 /// A command without those variables that would change what it does: settings of tracewell and of the SDKs, proxies.

@@ -9,6 +9,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
@@ -245,12 +247,7 @@ async fn grpc_calls_of_one_connection_do_not_wait_for_each_other() {
         tokio::spawn(async move { client.export(request(&["a", "b"])).await })
     });
     let calls: Vec<_> = calls.collect();
-    let all_wait = async {
-        while !server.metrics.text().unwrap().contains("tracewell_queue_requests 64\n") {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(A_WHILE, all_wait).await.unwrap();
+    server.metric_comes("tracewell_queue_requests 64").await;
     server.store.gate.add_permits(1_000);
     for call in join_all(calls).await {
         assert_eq!(call.unwrap().unwrap().into_inner().partial_success, None);
@@ -482,6 +479,18 @@ async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
     server.store.gate.add_permits(1);
     assert_eq!(first.await.unwrap().status, StatusCode::OK);
     server.metric("tracewell_queue_bytes 0");
+}
+
+/// A client that goes away in the middle of its body gives its place back.
+#[tokio::test]
+async fn http_a_client_that_goes_away_leaves_no_trace() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.http.address).await.unwrap();
+    let half = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    stream.write_all(half.as_bytes()).await.unwrap();
+    server.metric_comes("tracewell_queue_requests 1").await;
+    drop(stream);
+    server.metric_comes("tracewell_queue_requests 0").await;
 }
 
 #[tokio::test]

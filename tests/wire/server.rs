@@ -166,4 +166,14 @@ impl Server {
         let text = self.metrics.text().unwrap();
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
+
+    /// Waits until `/metrics` would have this line.
+    pub(crate) async fn metric_comes(&self, line: &str) {
+        let comes = async {
+            while !self.metrics.text().unwrap().lines().any(|found| found == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(A_WHILE, comes).await.unwrap();
+    }
 }

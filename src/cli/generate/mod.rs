@@ -60,6 +60,9 @@ pub enum GenerateError {
     /// No trace was acknowledged whole.
     #[error("there is no trace to verify")]
     NothingToVerify,
+    /// Somebody did not want to wait for the end.
+    #[error("interrupted; nobody knows what became of the requests in flight")]
+    Interrupted,
     /// The system refuses something that every program needs.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),

@@ -114,8 +114,10 @@ async fn send(
     if args.progress {
         others.spawn(show_progress(shared.clone(), began));
     }
-    while let Some(ended) = senders.join_next().await {
-        ended.map_err(io::Error::other)?;
+    let stopped = shared.stop.clone();
+    tokio::select! {
+        ended = all_of(&mut senders) => ended?,
+        () = second_signal(stopped) => return Err(GenerateError::Interrupted),
     }
     let took = began.elapsed();
     others.shutdown().await;
@@ -176,6 +178,22 @@ async fn stop_in_time(seconds: Option<u64>, stop: CancellationToken) {
         _ = tokio::signal::ctrl_c() => {}
     }
     stop.cancel();
+}
+
+/// Waits for every task; a panic in one ends the run.
+async fn all_of(tasks: &mut JoinSet<()>) -> io::Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// Somebody who asks again, after all were told to stop, does not want to wait for what is in flight.
+async fn second_signal(stopped: CancellationToken) {
+    stopped.cancelled().await;
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn show_progress(shared: Arc<Shared>, began: Instant) {

@@ -155,7 +155,7 @@ mod tests {
 
     fn attributes() -> impl Strategy<Value = Attributes> {
         let pair = (texts(), values()).prop_map(|(key, value)| Attribute { key, value });
-        vec(pair, 0..6).prop_map(Attributes)
+        prop_oneof![Just(Attributes::default()), vec(pair, 1..6).prop_map(Attributes)]
     }
 
     fn resources() -> impl Strategy<Value = Resource> {
@@ -179,27 +179,17 @@ mod tests {
     prop_compose! {
         fn spans()(text in texts(), own in attributes(), others in attributes(), resource in resources(),
                    events in 0..4_usize, links in 0..4_usize) -> Span {
-            let trace_id = TraceId::from_slice(&[255; 16]).unwrap();
-            let span_id = SpanId::from_slice(&[255; 8]).unwrap();
-            let event = Event {
-                time: UnixNanos(u64::MAX), name: text.clone(), attributes: others.clone(),
+            let bare = bare_span();
+            let event = Event { name: text.clone(), attributes: others.clone(), ..bare_event() };
+            let link = Link { trace_state: text.clone(), attributes: others.clone(), ..bare_link() };
+            let scope = Scope {
+                name: text.clone(), version: text.clone(), schema_url: text.clone(), attributes: others,
                 dropped_attributes_count: LARGE,
             };
-            let link = Link {
-                trace_id: Some(trace_id), span_id: Some(span_id), trace_state: text.clone(),
-                attributes: others.clone(), dropped_attributes_count: LARGE, flags: LARGE,
-            };
-            let scope = Scope {
-                name: text.clone(), version: text.clone(), attributes: others, dropped_attributes_count: LARGE,
-                schema_url: text.clone(),
-            };
             Span {
-                trace_id, span_id, parent_span_id: Some(span_id), trace_state: text.clone(), flags: LARGE,
-                name: text.clone(), kind: SpanKind(-1), start: UnixNanos(u64::MAX >> 1), end: UnixNanos(u64::MAX),
-                attributes: own, dropped_attributes_count: LARGE, events: vec![event; events],
-                dropped_events_count: LARGE, links: vec![link; links], dropped_links_count: LARGE,
-                status: Status { code: StatusCode(-1), message: text },
-                resource: Arc::new(Keyed::new(resource)), scope: Arc::new(Keyed::new(scope)),
+                trace_state: text.clone(), name: text.clone(), attributes: own, events: vec![event; events],
+                links: vec![link; links], status: Status { message: text, ..bare.status },
+                resource: Arc::new(Keyed::new(resource)), scope: Arc::new(Keyed::new(scope)), ..bare
             }
         }
     }
@@ -207,6 +197,61 @@ mod tests {
     /// As a page's element: with its tag and length.
     fn sent(message: &impl Message) -> usize {
         message.encode_length_delimited_to_vec().len().saturating_add(1)
+    }
+
+    /// A span whose numbers are as large as they can be, and which has nothing else.
+    fn bare_span() -> Span {
+        let id = SpanId::from_slice(&[255; 8]).unwrap();
+        Span {
+            trace_id: TraceId::from_slice(&[255; 16]).unwrap(),
+            span_id: id,
+            parent_span_id: Some(id),
+            trace_state: String::new(),
+            flags: LARGE,
+            name: String::new(),
+            kind: SpanKind(-1),
+            start: UnixNanos(u64::MAX >> 1),
+            end: UnixNanos(u64::MAX),
+            attributes: Attributes::default(),
+            dropped_attributes_count: LARGE,
+            events: vec![],
+            dropped_events_count: LARGE,
+            links: vec![],
+            dropped_links_count: LARGE,
+            status: Status { code: StatusCode(-1), message: String::new() },
+            resource: Arc::new(Keyed::new(Resource { dropped_attributes_count: LARGE, ..Resource::default() })),
+            scope: Arc::new(Keyed::new(Scope { dropped_attributes_count: LARGE, ..Scope::default() })),
+        }
+    }
+
+    fn bare_event() -> Event {
+        Event { time: UnixNanos(u64::MAX >> 1), dropped_attributes_count: LARGE, ..Event::default() }
+    }
+
+    fn bare_link() -> Link {
+        Link {
+            trace_id: TraceId::from_slice(&[255; 16]).ok(),
+            span_id: SpanId::from_slice(&[255; 8]).ok(),
+            dropped_attributes_count: LARGE,
+            flags: LARGE,
+            ..Link::default()
+        }
+    }
+
+    /// Each part by itself and many times, so that no other part's reserve hides that its own is too small.
+    #[test]
+    fn no_part_is_larger_than_its_estimate() {
+        let attribute = Attribute { key: String::new(), value: Value::Int(-1) };
+        let array = Attribute { key: String::new(), value: Value::Array(vec![Value::Int(-1); 100]) };
+        for of in [
+            bare_span(),
+            Span { attributes: Attributes(vec![attribute; 100]), ..bare_span() },
+            Span { attributes: Attributes(vec![array]), ..bare_span() },
+            Span { events: vec![bare_event(); 100], ..bare_span() },
+            Span { links: vec![bare_link(); 100], ..bare_span() },
+        ] {
+            assert!(sent(&span(&of)) <= size::span(&of), "{} > {}", sent(&span(&of)), size::span(&of));
+        }
     }
 
     proptest! {

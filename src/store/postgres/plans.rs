@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::store::{Scan, SpanStore, Watermark};
 
-#[path = "../../../tests/support/test_database.rs"]
+#[path = "../../../tests/support/postgres.rs"]
 mod support;
 
 /// 20 services, 50,000 spans of 6,250 traces, one every 50 ms since 2026.

@@ -114,3 +114,16 @@ async fn comments_are_described_too() {
     let locations = file.source_code_info.unwrap().location;
     assert!(locations.iter().any(|location| location.leading_comments().contains("All spans of one trace")));
 }
+
+/// Guarantees: what stands in the details of an error can be read by reflection, so that grpcurl prints it.
+#[tokio::test]
+async fn details_of_errors_are_described_too() {
+    let served = served(vec![]).await;
+    for version in [Version::V1, Version::V1Alpha] {
+        for detail in ["google.rpc.BadRequest", "google.rpc.RetryInfo"] {
+            let name = detail.rsplit('.').next().unwrap();
+            let file = version.file_of(&served, detail).await;
+            assert!(file.message_type.iter().any(|message| message.name() == name), "{detail}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use tracewell::store::SpanStore;
 use tracewell::store::sqlite::{SqliteSettings, SqliteStore};
 
 use super::Database;
-use super::directory::Directory;
+use crate::support::directory::Directory;
 
 struct Sqlite(Directory);
 
