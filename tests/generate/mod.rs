@@ -7,9 +7,10 @@ mod scripted;
 use clap::Parser;
 use tracewell::cli::generate::{GenerateArgs, GenerateError, Report, run};
 use tracewell::cli::{Cli, Command};
+use tracewell::model::UnixNanos;
 
-/// An hour of 2026, in seconds since 1970.
-const NOW: u64 = 1_790_000_000;
+/// A moment of 2026.
+const NOW: UnixNanos = UnixNanos(1_790_000_000_123_456_789);
 
 /// The settings that these flags give.
 fn args(flags: &str) -> GenerateArgs {

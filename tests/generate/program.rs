@@ -16,8 +16,10 @@ fn a_first_look_works() {
     let printed = run(tracewell().args(flags)).unwrap();
     let report: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((&report["traces"], &report["verified"]["traces_wrong"]), (&300.into(), &0.into()), "{printed}");
-    let text = run(tracewell().args(["--endpoint", &endpoint, "--spans", "100"])).unwrap();
-    assert!(text.starts_with("sent      ") && text.contains("--seed 1 --start "), "{text}");
+    // A second run is another one: its traces do not mix with those of the first.
+    let flags = ["--endpoint", &endpoint, "--spans", "100", "--verify", &endpoint, "--verify-traces", "all"];
+    let text = run(tracewell().args(flags)).unwrap();
+    assert!(text.starts_with("sent      ") && text.contains("made from --seed "), "{text}");
     assert!(server.stop().success());
 
     let complaint = run(tracewell().args(["--endpoint", &endpoint, "--spans", "1", "--retry-seconds-max", "0"]));

@@ -12,6 +12,8 @@
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::model::UnixNanos;
+
 mod answer;
 mod client;
 mod deliver;
@@ -70,7 +72,7 @@ pub enum GenerateError {
 
 /// Sends, verifies if asked to, prints the report, and fails if anything was lost or is different.
 pub async fn generate(args: GenerateArgs) -> Result<(), GenerateError> {
-    let report = run(&args, now_seconds()).await?;
+    let report = run(&args, now()).await?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", report.json())?;
@@ -80,8 +82,8 @@ pub async fn generate(args: GenerateArgs) -> Result<(), GenerateError> {
     report.verdict()
 }
 
-/// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the one look at the clock, at the edge; all else is an argument")]
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn now() -> UnixNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

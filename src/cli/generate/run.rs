@@ -33,13 +33,14 @@ const ENCODERS_MAX: usize = 4;
 /// A sender that lags behind `--rate` makes up for so much.
 const LAG_MAX: Duration = Duration::from_secs(1);
 
-/// Sends and verifies, as told; `now` is in seconds since 1970. What went wrong with single requests is in the report.
-pub async fn run(args: &GenerateArgs, now: u64) -> Result<Report, GenerateError> {
+/// Sends and verifies, as told. What went wrong with single requests is in the report.
+pub async fn run(args: &GenerateArgs, now: UnixNanos) -> Result<Report, GenerateError> {
     let (uri, verify_at) = (args.target()?, args.verify_at()?);
-    let shop = Arc::new(Shop::new(args.seed));
+    let seed = args.seed.unwrap_or(now.0);
+    let shop = Arc::new(Shop::new(seed));
     let traces = args.traces(|spans| traces_with(&shop, spans));
     let nanos = window_nanos(args.span_hours);
-    let start = args.start.unwrap_or(now.saturating_sub(nanos.div_ceil(NANOS_PER_SECOND)));
+    let start = args.start.unwrap_or(now.0.saturating_sub(nanos).div_euclid(NANOS_PER_SECOND));
     let from = UnixNanos(start.saturating_mul(NANOS_PER_SECOND));
     let window = Window { start: from, nanos, traces: GenerateArgs::window_traces(traces) };
     let (mut tally, mut took) = (Tally::default(), Duration::ZERO);
@@ -48,7 +49,7 @@ pub async fn run(args: &GenerateArgs, now: u64) -> Result<Report, GenerateError>
     } else {
         let (protocol, compression) = (args.protocol, args.compression);
         let target = Target { uri, protocol, compression, attempt_max: args.attempt_max() };
-        let (seed, request_spans) = (args.seed, args.request_spans);
+        let request_spans = args.request_spans;
         let encoder = Encoder { shop: shop.clone(), seed, window, request_spans, protocol, compression };
         (tally, took) = send(args, encoder, Plan::new(traces, request_spans), target).await?;
     }
@@ -63,7 +64,7 @@ pub async fn run(args: &GenerateArgs, now: u64) -> Result<Report, GenerateError>
         }
         None => None,
     };
-    Ok(Report { seed: args.seed, start, took, tally, verified })
+    Ok(Report { seed, start, took, tally, verified })
 }
 
 /// What the tasks of a run share.
@@ -86,11 +87,11 @@ async fn send(
     target: Target,
 ) -> Result<(Tally, Duration), GenerateError> {
     let shared = Arc::new(Shared {
+        retry: RetryPolicy { seed: encoder.seed, retry_max: args.retry_max() },
         encoder,
         plan: Mutex::new(plan),
         tally: Mutex::default(),
         pace: Pace::new(args.rate),
-        retry: RetryPolicy { seed: args.seed, retry_max: args.retry_max() },
         stop: CancellationToken::new(),
     });
     let (sender, receiver) = mpsc::channel(prepared_max(args));

@@ -47,9 +47,10 @@ pub struct GenerateArgs {
     /// Spans in a request; the spans of a trace come in several
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub request_spans: u32,
-    /// What all chance depends on: the same seed and --start give the same spans
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// What all chance depends on: the same --seed, --start, --span-hours and --spans give the same spans
+    /// [default: another one each time]
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// When the first trace starts, in seconds since 1970 [default: --span-hours ago]
     #[arg(long)]
     pub start: Option<u64>,
@@ -69,7 +70,7 @@ pub struct GenerateArgs {
     #[arg(long, default_value = "100", requires = "verify")]
     pub verify_traces: VerifyTraces,
     /// Send nothing: read back what an earlier run with the same --seed, --start, --span-hours and --spans has sent
-    #[arg(long, requires_all = ["verify", "start"], conflicts_with = "seconds")]
+    #[arg(long, requires_all = ["verify", "seed", "start"], conflicts_with = "seconds")]
     pub verify_only: bool,
     /// Print the report as JSON
     #[arg(long)]
@@ -263,7 +264,8 @@ mod tests {
             assert!(error.contains(flag), "{flags}: {error}");
         }
         assert!(parse("--verify-traces=all").unwrap_err().to_string().contains("--verify"));
-        assert!(parse("--verify-only --verify http://a:1").unwrap_err().to_string().contains("--start"));
+        let lacks = parse("--verify-only --verify http://a:1").unwrap_err().to_string();
+        assert!(lacks.contains("--start") && lacks.contains("--seed"), "{lacks}");
     }
 
     #[test]
