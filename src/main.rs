@@ -4,8 +4,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracewell::app::{self, AppError};
-use tracewell::cli::{Cli, Command, health};
+use tracewell::app;
+use tracewell::cli::{Cli, Command, generate, health};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => run(app::serve(args)),
         Command::Migrate(args) => run(app::migrate(args)),
+        Command::Generate(args) => run(generate::generate(args)),
         Command::Health(args) => health::check(args.web_listen),
     };
     match result {
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: impl Future<Output = Result<(), AppError>>) -> Result<(), String> {
+fn run<E: Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("can not start the runtime: {error}"))?;
     let result = runtime.block_on(command).map_err(|error| sentence(&error));

@@ -5,6 +5,7 @@
 
 mod codegen;
 mod faults;
+mod generate;
 mod house;
 mod postgres;
 mod process;

@@ -1,12 +1,15 @@
 //! Floor 5: the command line. A flag wins over its `TRACEWELL_…` variable, which wins over the default; everything is
-//! read and checked before anything is opened. What the commands do is in `app.rs` and [`health`].
+//! read and checked before anything is opened. What the commands do is in `app.rs`, [`generate`] and [`health`].
 
 use std::net::SocketAddr;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod generate;
 pub mod health;
+
+use generate::GenerateArgs;
 
 /// An OpenTelemetry trace backend: receives OTLP, keeps every span in PostgreSQL or in an embedded SQLite file,
 /// and answers queries over gRPC.
@@ -28,6 +31,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Bring the database to this version's schema, and say what was done (serve does it too)
     Migrate(MigrateArgs),
+    /// Send realistic traces to any OTLP endpoint, and check that they come back as they were sent
+    Generate(GenerateArgs),
     /// Ask a running tracewell whether it is ready; exit status 0 if so (for a container's health check)
     Health(HealthArgs),
 }
