@@ -11,6 +11,7 @@
 mod kill;
 mod postgres;
 mod proxy;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
