@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -25,10 +25,8 @@ pub struct RetentionSettings {
 /// Forgets what is old, again and again until `stop`. A failure is logged, and made up for by the next look.
 pub async fn run(store: Arc<dyn SpanStore>, settings: RetentionSettings, stop: CancellationToken) {
     let forget = async {
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            sleep(LOOK_EVERY).await;
             match store.forget_receipts(settings.receipt_age_max).await {
                 Ok(0) => {}
                 Ok(receipts) => debug!(receipts, "receipts were forgotten"),
@@ -37,4 +35,55 @@ pub async fn run(store: Arc<dyn SpanStore>, settings: RetentionSettings, stop: C
         }
     };
     stop.run_until_cancelled(forget).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Batch, Written};
+
+    fn batch() -> Batch {
+        Batch::new(vec![Span {
+            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
+            span_id: SpanId::from_slice(&[2; 8]).unwrap(),
+            parent_span_id: None,
+            trace_state: String::new(),
+            flags: 0,
+            name: "get".to_owned(),
+            kind: SpanKind::SERVER,
+            start: UnixNanos(1),
+            end: UnixNanos(2),
+            attributes: crate::model::Attributes::default(),
+            dropped_attributes_count: 0,
+            events: Vec::new(),
+            dropped_events_count: 0,
+            links: Vec::new(),
+            dropped_links_count: 0,
+            status: Status::default(),
+            resource: Arc::new(Keyed::new(Resource::default())),
+            scope: Arc::new(Keyed::new(Scope::default())),
+        }])
+    }
+
+    /// Scenario: the clock goes on by one look. Guarantee: what is older than it may be is forgotten then, not before,
+    /// and nothing happens after the stop.
+    #[tokio::test(start_paused = true)]
+    async fn receipts_are_forgotten_at_the_next_look() {
+        let store = Arc::new(MemoryStore::default());
+        let stop = CancellationToken::new();
+        let settings = RetentionSettings { receipt_age_max: Duration::ZERO };
+        let looking = tokio::spawn(run(Arc::clone(&store) as Arc<dyn SpanStore>, settings, stop.clone()));
+        let write = async || store.write(&[batch()]).await.unwrap()[0];
+        assert_eq!(write().await, Written::Stored);
+        sleep(LOOK_EVERY.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(write().await, Written::Recognised);
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(write().await, Written::Stored);
+        stop.cancel();
+        looking.await.unwrap();
+        sleep(LOOK_EVERY.saturating_mul(2)).await;
+        assert_eq!(write().await, Written::Recognised);
+    }
 }
