@@ -240,19 +240,14 @@ fn limits(args: &ServeArgs) -> ListenSettings {
 fn greet(place: &str, grpc: SocketAddr, http: SocketAddr, web: SocketAddr) {
     info!(%grpc, %http, %web, "listening");
     info!(database = place, "spans are kept");
-    info!("to see a first trace, paste: {}", first_trace(grpc, http));
+    info!("to see first traces, paste: {}", first_traces(grpc));
 }
 
-/// One line for a shell: sends a trace, and asks for it.
-fn first_trace(grpc: SocketAddr, http: SocketAddr) -> String {
-    // Ids made of the time, so that nothing but curl and a shell is needed.
-    let times = r#""startTimeUnixNano":"'$(date +%s%N)'","endTimeUnixNano":"'$(date +%s%N)'""#;
-    let ids = r#""traceId":"7472616365000'$(date +%s%N)'","spanId":"7370616'$(date +%N)'""#;
-    let span = format!(r#"{{{ids},"name":"hello","kind":1,{times}}}"#);
-    let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"shell"}}]}"#;
-    let body = format!(r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+/// One line for the shell that this was started from: sends traces, reads them back, and asks for some.
+fn first_traces(grpc: SocketAddr) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "tracewell".to_owned());
     format!(
-        "curl -s http://{http}/v1/traces -H 'content-type: application/json' -d '{body}' \
-         && grpcurl -plaintext {grpc} tracewell.v1.TraceQuery/SearchTraces"
+        "{program} generate --endpoint http://{grpc} --verify http://{grpc} && \
+         grpcurl -plaintext {grpc} tracewell.v1.TraceQuery/SearchTraces"
     )
 }
