@@ -19,7 +19,7 @@ use crate::server::health::{self, Health};
 use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
-use crate::server::{query, reflection};
+use crate::server::{query, reflection, unknown};
 use crate::store::{self, OpenError, OpenSettings, Opened};
 use crate::telemetry::{self, LogFormat};
 
@@ -103,12 +103,15 @@ async fn run(
     let queries = || query::routes(Arc::clone(&query));
     let queries = || queries().add_service(reflection.clone()).add_service(reflection_alpha.clone());
     let queries = || queries().add_service(health_service.clone());
-    page.open(Arc::clone(&store), queries().into_axum_router());
+    page.open(Arc::clone(&store), queries().into_axum_router().fallback(unknown::answer));
     let (grpc, http) = (grpc.listen()?, http.listen()?);
     greet(&opened.place, grpc.local_addr()?, http.local_addr()?, web_address);
+    // Both protocols are served at both addresses: a sender that mixes up the two ports, whose defaults differ from SDK
+    // to SDK, is understood.
     let all = queries().add_service(TraceService::new(Arc::clone(&doors))).into_axum_router();
-    let grpc = tokio::spawn(listen::serve(grpc, all, limits(args), stop.clone()));
-    let http = tokio::spawn(listen::serve(http, otlp::router(doors), limits(args), stop.clone()));
+    let all = all.fallback(unknown::answer).merge(otlp::router(doors));
+    let grpc = tokio::spawn(listen::serve(grpc, all.clone(), limits(args), stop.clone()));
+    let http = tokio::spawn(listen::serve(http, all, limits(args), stop.clone()));
     tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
 
     stop.cancelled().await;

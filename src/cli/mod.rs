@@ -104,10 +104,11 @@ pub struct ServeArgs {
     /// How log lines look.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Address for gRPC: OTLP, the query service, health and reflection; port 0 takes a free one
+    /// Address for gRPC: OTLP, the query service, health and reflection; OTLP over HTTP is understood too. Port 0
+    /// takes a free one
     #[arg(long, env = "TRACEWELL_GRPC_LISTEN", default_value = "127.0.0.1:4317")]
     pub grpc_listen: SocketAddr,
-    /// Address for OTLP over HTTP
+    /// Address for OTLP over HTTP; gRPC is understood too
     #[arg(long, env = "TRACEWELL_HTTP_LISTEN", default_value = "127.0.0.1:4318")]
     pub http_listen: SocketAddr,
     /// Address for people and tools: /metrics, /healthz, /readyz, and the gRPC query service

@@ -62,6 +62,9 @@ pub enum Failure {
     /// There is no such thing; which.
     #[error("{0} not found")]
     NotFound(String),
+    /// Nothing answers at this path; what does, or what to do.
+    #[error("{0}")]
+    Unimplemented(&'static str),
     /// The store said no. Shared, since one error may be the answer to many requests.
     #[error("{}", store_message(.0))]
     Store(#[source] Arc<StoreError>),
@@ -165,6 +168,7 @@ impl Failure {
             }
             Self::Search(_) => row("bad_search", Code::InvalidArgument, StatusCode::BAD_REQUEST, Kind::Callers),
             Self::NotFound(_) => row("not_found", Code::NotFound, StatusCode::NOT_FOUND, Kind::Absent),
+            Self::Unimplemented(_) => row("unimplemented", Code::Unimplemented, StatusCode::NOT_FOUND, Kind::Callers),
             Self::Store(error) => match &**error {
                 StoreError::Busy(_) => {
                     row("database_busy", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy)

@@ -8,7 +8,7 @@ use sqlx::{Executor, PgConnection};
 use tokio::net::TcpStream;
 
 use crate::support::directory::Directory;
-use crate::support::http::get;
+use crate::support::http::{get, post, send_span};
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command};
 
@@ -142,6 +142,30 @@ fn the_database_is_named_by_flag_variable_or_default() {
 
 fn health(web: SocketAddr) -> bool {
     end_of(&["health", "--web-listen", &web.to_string()]).0
+}
+
+/// Scenario: senders mix up ports, paths and signals. Guarantee: OTLP/HTTP is stored at the gRPC address as well; where
+/// nothing is, nobody who speaks HTTP hears 200, and who sends metrics hears what to do.
+#[test]
+fn every_request_is_answered_in_its_own_protocol() {
+    let directory = Directory::create();
+    let server = Server::start(&format!("sqlite:{}", directory.file("spans.db")));
+    for address in [server.grpc, server.http] {
+        assert_eq!(send_span(address, 1).unwrap(), 200);
+    }
+    let stored = get(server.web, "/metrics").unwrap().1;
+    assert!(stored.contains("tracewell_spans_received_total{protocol=\"http/json\"} 2\n"), "{stored}");
+    for address in [server.grpc, server.http, server.web] {
+        let (status, text) = get(address, "/v1/metrics").unwrap();
+        assert!(status == 404 && text.contains("traces only"), "{status} {text}");
+        let (status, text) = get(address, "/nothing").unwrap();
+        assert!(status == 404 && text.contains("nothing is served"), "{status} {text}");
+        let (status, text) = post(address, "/v1/logs", "application/json", "{}").unwrap();
+        assert!(status == 404 && text.contains(r#""code":12"#), "{status} {text}");
+        let (status, _) = post(address, "/a.logs.v1.LogsService/Export", "application/grpc", "").unwrap();
+        assert_eq!(status, 200, "gRPC says what is wrong in its own status");
+    }
+    assert_eq!(send_span(server.web, 1).unwrap(), 404, "spans go to the other two");
 }
 
 /// A way to the server of this URL that hangs up until it is told to let through; and the URL with it.

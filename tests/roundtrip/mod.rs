@@ -31,7 +31,7 @@ macro_rules! round_trips_on {
         }
     )+ };
 }
-round_trips_on!(memory: 64, sqlite: 48, postgres: 16);
+round_trips_on!(memory: 64, sqlite: 48, postgres: 16, postgres_sql_ascii: 16);
 
 /// Scenario: one request. Guarantee: the traces read back, encoded, are the request, each exact copy once.
 async fn round_trip(database: &dyn crate::support::database::Database, spans: &[Span]) -> TestCaseResult {

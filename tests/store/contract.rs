@@ -33,7 +33,7 @@ macro_rules! promises_of {
         }
     )+ };
 }
-promises_of!(memory, sqlite, postgres);
+promises_of!(memory, sqlite, postgres, postgres_sql_ascii);
 
 /// Spans, resources and scopes of an earlier opening are all there, and a later opening adds to them, not over them.
 async fn p1_durable(database: &dyn Database) {

@@ -14,8 +14,13 @@ pub(crate) fn send_span(address: SocketAddr, number: u64) -> io::Result<u16> {
     let ids = format!(r#""traceId":"{number:032x}","spanId":"{number:016x}""#);
     let span = format!(r#"{{{ids},"name":"s","startTimeUnixNano":"{number}","endTimeUnixNano":"{number}"}}"#);
     let body = format!(r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
-    let head = "POST /v1/traces HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n";
-    exchange(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).map(|(status, _)| status)
+    post(address, "/v1/traces", "application/json", &body).map(|(status, _)| status)
+}
+
+/// Status and body of the answer to a `POST`.
+pub(crate) fn post(address: SocketAddr, path: &str, content_type: &str, body: &str) -> io::Result<(u16, String)> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: {content_type}\r\n");
+    exchange(address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 fn exchange(address: SocketAddr, request: &str) -> io::Result<(u16, String)> {

@@ -92,7 +92,11 @@ async fn check_server(connection: &mut PgConnection, options: &PgConnectOptions)
     }
     let query = sqlx::query_scalar("select current_setting('server_encoding')");
     let encoding: String = query.fetch_one(connection).await.map_err(|error| judge(error, options))?;
-    if encoding == "UTF8" { Ok(()) } else { Err(Failure::Lasting(OpenError::Encoding { encoding })) }
+    match encoding.as_str() {
+        // SQL_ASCII, which a cluster without a locale has, keeps the bytes of our UTF-8 as they are.
+        "UTF8" | "SQL_ASCII" => Ok(()),
+        _ => Err(Failure::Lasting(OpenError::Encoding { encoding })),
+    }
 }
 
 /// The lock is taken here as well (it counts how often), so that what is reported is what this call did.

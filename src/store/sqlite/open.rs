@@ -20,11 +20,11 @@ const URL_FORM: &str = "sqlite:path/to/file.db";
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Pages in memory, in KiB, as SQLite wants it: negative.
-const WRITER_CACHE_KIB: &str = "-65536";
-const READER_CACHE_KIB: &str = "-16384";
+const WRITER_CACHE_KIB: &str = "-32768";
+const READER_CACHE_KIB: &str = "-8192";
 
-/// So much of the file is mapped into memory, in bytes.
-const MMAP_BYTES: &str = "268435456";
+/// The file is not mapped into memory: a disk that fails would then kill the process instead of failing a statement.
+const MMAP_BYTES: &str = "0";
 
 /// The log goes into the file when it has so many pages of 4 KiB: seldom enough that a page which many writes change is
 /// written once for all of them.

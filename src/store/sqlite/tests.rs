@@ -160,7 +160,7 @@ async fn connections_have_their_settings() {
         ("pragma busy_timeout", 5_000, 5_000),
         ("pragma query_only", 0, 1),
         ("pragma wal_autocheckpoint", 4_096, 1_000),
-        ("pragma cache_size", -65_536, -16_384),
+        ("pragma cache_size", -32_768, -8_192),
     ] {
         assert_eq!(query_scalar::<_, i64>(pragma).fetch_one(&mut *writer).await.unwrap(), on_writer, "{pragma}");
         assert_eq!(query_scalar::<_, i64>(pragma).fetch_one(&mut *reader).await.unwrap(), on_reader, "{pragma}");

@@ -7,6 +7,7 @@ use tracewell::store::SpanStore;
 
 pub(crate) mod memory;
 pub(crate) mod postgres;
+pub(crate) mod postgres_sql_ascii;
 pub(crate) mod sqlite;
 
 /// A database that belongs to one test and goes with it.
