@@ -240,7 +240,7 @@ impl Failure {
             }
             Kind::Busy => {
                 details.set_retry_info(Some(RETRY_DELAY));
-                warn_of_load(row.reason);
+                warn_of_load(row.reason, self);
             }
             Kind::Late => tracing::warn!(reason = row.reason, "a request timed out"),
             Kind::Absent => {}
@@ -278,12 +278,12 @@ fn next_request_id() -> u64 {
 }
 
 /// Says that requests are refused, at most once per interval; the metrics count each one.
-fn warn_of_load(reason: &'static str) {
+fn warn_of_load(reason: &'static str, failure: &Failure) {
     static LAST: Mutex<Option<Instant>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if last.is_none_or(|last| last.elapsed() >= BUSY_WARNING_INTERVAL) {
         *last = Some(Instant::now());
-        tracing::warn!(reason, "requests are refused and will come again");
+        tracing::warn!(reason, causes = causes(failure), "requests are refused and will come again");
     }
 }
 

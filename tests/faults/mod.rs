@@ -8,7 +8,9 @@
 //! Where a test leaves something to chance it prints its seed; `TRACEWELL_TEST_SEED` repeats it, as far as processes
 //! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
 
+mod disk;
 mod kill;
+mod lock;
 mod postgres;
 mod proxy;
 mod twice;
@@ -18,9 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use tokio::task::block_in_place;
 use tracewell::model::{Search, Span, TraceId};
 use tracewell::store::{self, OpenSettings, Scan, SpanStore};
 
+use crate::support::http::get;
+use crate::support::process::Server;
 use crate::support::random::Random;
 
 /// How many rounds a test goes.
@@ -38,6 +43,13 @@ fn random() -> Random {
     let seed = number_given("TRACEWELL_TEST_SEED").unwrap_or_else(|| Random::from_chance().number());
     eprintln!("TRACEWELL_TEST_SEED={seed}");
     Random::from_seed(seed)
+}
+
+/// What the server's metrics say of this number.
+fn gauge(server: &Server, name: &str) -> i64 {
+    let (_, text) = block_in_place(|| get(server.web, "/metrics").unwrap());
+    let number = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in\n{text}"))
 }
 
 /// Asserts that a database shows exactly these spans, each once and whole: in a scan of everything, and in its trace.

@@ -108,7 +108,9 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new() -> Self {
-        Self { http: Client::builder(TokioExecutor::new()).build_http(), grpc: HashMap::new() }
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self { http: Client::builder(TokioExecutor::new()).build(connector), grpc: HashMap::new() }
     }
 
     pub(crate) async fn send(&mut self, doors: Doors, door: Door, request: &Request) -> Heard {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Error, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Error, SqlSafeStr};
 use tracing::info;
 
 use super::SqliteSettings;
@@ -84,6 +84,12 @@ pub(super) async fn open(url_or_path: &str, settings: &SqliteSettings) -> Result
 /// The one connection that writes, to a file that is made when it is not there.
 async fn open_writer(path: &Path) -> Result<SqlitePool, OpenError> {
     let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT_MAX);
+    // On some errors, a full disk for one, SQLite ends the transaction by itself; the driver does not see that, and could
+    // never begin another.
+    let pool = pool.before_acquire(|connection, _| {
+        let is_free = !connection.is_in_transaction();
+        Box::pin(async move { Ok(is_free) })
+    });
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_with(writer_options(path));
     pool.await.map_err(|error| unusable(path, error))
 }
