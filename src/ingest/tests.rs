@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::model::{Keyed, Operation, Resource, Scope, Span, SpanId, SpanKey, TraceId, TraceSummary, UnixNanos};
+use crate::model::{Operation, Span, SpanKey, TraceId, TraceSummary};
 use crate::store::memory::MemoryStore;
 use crate::store::{Scan, SpanStream, Watermark, Written};
 
@@ -151,26 +151,7 @@ impl Bench {
 }
 
 fn batch(name: &str) -> Batch {
-    Batch::new(vec![Span {
-        trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
-        span_id: SpanId::from_slice(&[2; 8]).unwrap(),
-        parent_span_id: None,
-        trace_state: String::new(),
-        flags: 0,
-        name: name.to_owned(),
-        kind: crate::model::SpanKind::default(),
-        start: UnixNanos(1),
-        end: UnixNanos(2),
-        attributes: crate::model::Attributes::default(),
-        dropped_attributes_count: 0,
-        events: Vec::new(),
-        dropped_events_count: 0,
-        links: Vec::new(),
-        dropped_links_count: 0,
-        status: crate::model::Status::default(),
-        resource: Arc::new(Keyed::new(Resource::default())),
-        scope: Arc::new(Keyed::new(Scope::default())),
-    }])
+    Batch::new(vec![Span::example(name)])
 }
 
 /// One answer in a word.

@@ -265,3 +265,31 @@ impl Span {
         self.status.code == StatusCode::ERROR
     }
 }
+
+/// What tests start from.
+#[cfg(test)]
+impl Span {
+    /// A span of the trace 01…01 with this name, and with nothing that may be left out.
+    pub(crate) fn example(name: &str) -> Self {
+        Self {
+            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
+            span_id: SpanId::from_slice(&[2; 8]).unwrap(),
+            parent_span_id: None,
+            trace_state: String::new(),
+            flags: 0,
+            name: name.to_owned(),
+            kind: SpanKind::default(),
+            start: UnixNanos(1),
+            end: UnixNanos(2),
+            attributes: Attributes::default(),
+            dropped_attributes_count: 0,
+            events: Vec::new(),
+            dropped_events_count: 0,
+            links: Vec::new(),
+            dropped_links_count: 0,
+            status: Status::default(),
+            resource: Arc::new(Keyed::new(Resource::default())),
+            scope: Arc::new(Keyed::new(Scope::default())),
+        }
+    }
+}

@@ -40,32 +40,9 @@ pub async fn run(store: Arc<dyn SpanStore>, settings: RetentionSettings, stop: C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos};
+    use crate::model::Span;
     use crate::store::memory::MemoryStore;
     use crate::store::{Batch, Written};
-
-    fn batch() -> Batch {
-        Batch::new(vec![Span {
-            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
-            span_id: SpanId::from_slice(&[2; 8]).unwrap(),
-            parent_span_id: None,
-            trace_state: String::new(),
-            flags: 0,
-            name: "get".to_owned(),
-            kind: SpanKind::SERVER,
-            start: UnixNanos(1),
-            end: UnixNanos(2),
-            attributes: crate::model::Attributes::default(),
-            dropped_attributes_count: 0,
-            events: Vec::new(),
-            dropped_events_count: 0,
-            links: Vec::new(),
-            dropped_links_count: 0,
-            status: Status::default(),
-            resource: Arc::new(Keyed::new(Resource::default())),
-            scope: Arc::new(Keyed::new(Scope::default())),
-        }])
-    }
 
     /// Scenario: the clock goes on by one look. Guarantee: what is older than it may be is forgotten then, not before,
     /// and nothing happens after the stop.
@@ -75,7 +52,7 @@ mod tests {
         let stop = CancellationToken::new();
         let settings = RetentionSettings { receipt_age_max: Duration::ZERO };
         let looking = tokio::spawn(run(Arc::clone(&store) as Arc<dyn SpanStore>, settings, stop.clone()));
-        let write = async || store.write(&[batch()]).await.unwrap()[0];
+        let write = async || store.write(&[Batch::new(vec![Span::example("get")])]).await.unwrap()[0];
         assert_eq!(write().await, Written::Stored);
         sleep(LOOK_EVERY.saturating_sub(Duration::from_secs(1))).await;
         assert_eq!(write().await, Written::Recognised);

@@ -55,37 +55,11 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::{Attributes, Keyed, Resource, Scope, SpanId, SpanKind, Status, TraceId, UnixNanos};
-
-    fn span(name: &str) -> Span {
-        Span {
-            trace_id: TraceId::from_slice(&[1; 16]).unwrap(),
-            span_id: SpanId::from_slice(&[1; 8]).unwrap(),
-            parent_span_id: None,
-            trace_state: String::new(),
-            flags: 0,
-            name: name.to_owned(),
-            kind: SpanKind::SERVER,
-            start: UnixNanos(1),
-            end: UnixNanos(2),
-            attributes: Attributes::default(),
-            dropped_attributes_count: 0,
-            events: Vec::new(),
-            dropped_events_count: 0,
-            links: Vec::new(),
-            dropped_links_count: 0,
-            status: Status::default(),
-            resource: Arc::new(Keyed::new(Resource::default())),
-            scope: Arc::new(Keyed::new(Scope::default())),
-        }
-    }
 
     #[test]
     fn a_fingerprint_is_of_all_spans_in_any_order() {
-        let print = |names: &[&str]| Batch::new(names.iter().map(|name| span(name)).collect()).fingerprint();
+        let print = |names: &[&str]| Batch::new(names.iter().map(|name| Span::example(name)).collect()).fingerprint();
         assert_eq!(print(&["a", "b", "c"]), print(&["c", "a", "b"]));
         for other in [&["a", "b"][..], &["a", "b", "d"], &["a", "b", "c", "c"], &[]] {
             assert_ne!(print(&["a", "b", "c"]), print(other), "{other:?}");
