@@ -7,7 +7,7 @@ use tokio::task::{JoinSet, block_in_place};
 use tracewell::model::{Span, Value};
 
 use super::lock::{lock, unlock};
-use super::{assert_shows, gauge};
+use super::{assert_shows, comes, gauge};
 use crate::support::directory::Directory;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command, run};
@@ -103,7 +103,11 @@ async fn send_group(sqlstate: &str, may_hear: fn(&Heard) -> bool) -> Heard {
             is_waited_for(&mut holder).await;
         }
     }
-    while gauge(&server, "tracewell_queue_requests") < 10 {}
+    comes("a full queue", async || {
+        tokio::task::yield_now().await;
+        gauge(&server, "tracewell_queue_requests") == 10
+    })
+    .await;
     unlock(&mut holder).await;
     let mut heard = sends.join_all().await;
     heard.sort_by_key(|(at, _)| *at);
@@ -145,5 +149,6 @@ fn unfit() -> Request {
 /// Waits until somebody waits for the lock.
 async fn is_waited_for(holder: &mut PgConnection) {
     let query = "select exists (select from pg_locks where not granted and relation = 'span_row'::regclass)";
-    while !sqlx::query_scalar::<_, bool>(query).fetch_one(&mut *holder).await.unwrap() {}
+    comes("somebody who waits for the lock", async || sqlx::query_scalar(query).fetch_one(&mut *holder).await.unwrap())
+        .await;
 }

@@ -1,11 +1,10 @@
 //! Somebody locks the table of the spans: nothing can be written, and nothing fails either.
 
-use std::time::Duration;
-
 use sqlx::{Executor, PgConnection};
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
-use super::{assert_shows, gauge};
+use super::{A_WHILE, assert_shows, gauge};
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
@@ -55,7 +54,7 @@ async fn a_long_lock_is_told_in_time() {
     let request = Request::numbered(0, 0);
     lock(&mut holder).await;
     for (door, waiting) in [(Door::Grpc, 1), (Door::Http, 2)] {
-        let heard = tokio::time::timeout(Duration::from_mins(1), sender.send(doors, door, &request)).await;
+        let heard = timeout(A_WHILE, sender.send(doors, door, &request)).await;
         assert_eq!(heard, Ok(Heard::Late), "by {door:?}");
         assert_eq!(gauge(&server, "tracewell_queue_requests"), waiting);
     }

@@ -21,12 +21,16 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 use tracewell::model::{Search, Span, TraceId};
 use tracewell::store::{self, OpenSettings, Scan, SpanStore};
 
 use crate::support::http::get;
 use crate::support::process::Server;
 use crate::support::random::Random;
+
+/// No wait takes so long unless something is wrong; then the test fails instead of hanging.
+const A_WHILE: Duration = Duration::from_mins(1);
 
 /// How many rounds a test goes.
 fn rounds(default: u64) -> u64 {
@@ -50,6 +54,12 @@ fn gauge(server: &Server, name: &str) -> i64 {
     let (_, text) = block_in_place(|| get(server.web, "/metrics").unwrap());
     let number = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
     number.unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+/// Waits until something is so, by asking again and again.
+async fn comes(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waits = async { while !is_so().await {} };
+    assert!(timeout(A_WHILE, waits).await.is_ok(), "it does not come: {what}");
 }
 
 /// Asserts that a database shows exactly these spans, each once and whole: in a scan of everything, and in its trace.

@@ -1,7 +1,6 @@
 //! PostgreSQL goes away under load and comes back. tracewell is never restarted.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::task::block_in_place;
 use tokio::time::timeout;
@@ -10,7 +9,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::assert_shows;
+use super::{A_WHILE, assert_shows};
 use crate::support::cluster::{Cluster, Stop};
 use crate::support::http::get;
 use crate::support::load::Load;
@@ -20,8 +19,6 @@ use crate::support::sender::Doors;
 const SENDERS: u64 = 6;
 /// So many requests are acknowledged before the database goes, and after it has come back.
 const STORED: u64 = 50;
-/// Longer than tracewell takes to see whether the database is there.
-const A_WHILE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_loses_and_doubles_nothing() {

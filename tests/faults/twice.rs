@@ -3,20 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use tokio::task::block_in_place;
 use tokio::time::timeout;
 
-use super::{assert_shows, rounds};
+use super::{A_WHILE, assert_shows, rounds};
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
 use crate::support::sender::{Door, Doors, Heard, Request, SPANS_PER_REQUEST, Sender};
-
-/// Longer than any request takes.
-const A_WHILE: Duration = Duration::from_mins(1);
 
 /// Scenario: two senders, each with a server and door of its own, meet before every request and send the same one.
 /// Guarantee: both hear OK, and every span is shown once.
