@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesData};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
 use prost::Message;
 use tracewell::model::Span;
 use tracewell::otlp::{decode, encode};
@@ -20,7 +20,8 @@ macro_rules! round_trips_on {
         #[test]
         fn $backend() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            let config = Config { cases: $cases, source_file: Some(file!()), ..Config::default() };
+            let seeds = FileFailurePersistence::Direct("tests/roundtrip/proptest-regressions/seeds.txt");
+            let config = Config { cases: $cases, failure_persistence: Some(Box::new(seeds)), ..Config::default() };
             let result = TestRunner::new(config).run(&spans(SPANS_MAX), |spans| runtime.block_on(async {
                 let database = crate::support::database::$backend::create().await;
                 round_trip(&*database, &spans).await
