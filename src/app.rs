@@ -27,6 +27,10 @@ use crate::telemetry::{self, LogFormat};
 /// Connections that the kernel keeps for us between two accepts.
 const BACKLOG_CONNECTIONS: u32 = 1_024;
 
+/// How long the address for people and tools goes on after the store was closed: what is still asked there then can
+/// only fail.
+const WEB_DRAIN: Duration = Duration::from_secs(1);
+
 /// Why tracewell does not run, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -67,7 +71,8 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let web_address = web.local_addr()?;
     let closed = CancellationToken::new();
     let page = Web::new(Arc::clone(&metrics), stop.clone());
-    let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), limits(&args), closed.clone()));
+    let web_limits = ListenSettings { drain_timeout: WEB_DRAIN, ..limits(&args) };
+    let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), web_limits, closed.clone()));
     info!(web = %web_address, "starting");
 
     let (url, settings) = (args.database.url(), open_settings(&args));
@@ -125,7 +130,10 @@ async fn run(
     if !(answered && committed) {
         warn!(drain_seconds_max = args.drain_seconds_max, "the time to stop is over; open requests are cut off");
     }
-    store.close().await;
+    // A reader that does not take its answer keeps a connection, and is not waited for beyond the deadline.
+    if tokio::time::timeout(limit.saturating_sub(began.elapsed()).max(WEB_DRAIN), store.close()).await.is_err() {
+        warn!("connections to the database were still in use and are cut off");
+    }
     info!("stopped");
     Ok(())
 }

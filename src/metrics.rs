@@ -1,7 +1,8 @@
 //! Floor 0: what tracewell counts of itself, and nothing else: `/metrics` shows it, in OpenMetrics text.
 //!
-//! Every span that comes is counted once as received and then once as stored or rejected, or its request is counted
-//! as refused (the sender will come again). Names follow OpenMetrics: the unit at the end, `_total` on counters.
+//! Every span that can be decoded is counted as received, and then as stored, recognised (it was stored before) or
+//! rejected; or its request is counted as refused, and it is received again when the sender comes again. Names follow
+//! OpenMetrics: the unit at the end, `_total` on counters.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
