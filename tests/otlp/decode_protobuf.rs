@@ -11,11 +11,11 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::super::decode::{DecodeError, Decoded, Malformed, VALUE_DEPTH_MAX, protobuf, value};
-use super::super::encode;
 use super::wire::{delimited, group, request_of_span, unknown, varint};
 use super::{any, good_span, nested, pair, request};
-use crate::model;
+use tracewell::model;
+use tracewell::otlp::decode::{DecodeError, Decoded, Malformed, VALUE_DEPTH_MAX, protobuf, value};
+use tracewell::otlp::encode;
 
 /// The spans of a request that is all good.
 fn spans(body: impl AsRef<[u8]>) -> Vec<model::Span> {

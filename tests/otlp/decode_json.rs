@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::super::decode::{DecodeError, Decoded, VALUE_DEPTH_JSON_MAX, json, protobuf};
 use super::text::json_text;
 use super::{any, good_span, nested, pair, request};
-use crate::model::{SpanId, SpanKind, StatusCode, UnixNanos, Value};
+use tracewell::model::{SpanId, SpanKind, StatusCode, UnixNanos, Value};
+use tracewell::otlp::decode::{DecodeError, Decoded, VALUE_DEPTH_JSON_MAX, json, protobuf};
 
 /// A request in which every field and every type of value occurs.
 const EXAMPLE: &str = r#"
@@ -219,7 +219,7 @@ fn body_of_span(members: &str) -> String {
     body_of_spans(&[members])
 }
 
-fn one_span(members: &str) -> crate::model::Span {
+fn one_span(members: &str) -> tracewell::model::Span {
     let decoded = json(body_of_span(members).as_bytes()).unwrap();
     assert_eq!(decoded.rejected.message(), "", "{members}");
     decoded.spans.into_iter().next().unwrap()
