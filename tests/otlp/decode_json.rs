@@ -387,7 +387,7 @@ fn values_are_read_down_to_the_limit_and_no_deeper() {
             let decoded = json(json_text(&request).as_bytes()).unwrap();
             assert_eq!((decoded.spans.len(), decoded.rejected.by_reason().collect()), (1, vec![("depth", 1)]));
             let message = decoded.rejected.message();
-            assert!(message.ends_with("nested deeper than 28 levels"), "{message}");
+            assert!(message.ends_with("nested deeper than 28 values"), "{message}");
         }
     }
 }

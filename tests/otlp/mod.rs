@@ -9,10 +9,10 @@ mod decode_json;
 mod decode_protobuf;
 mod messages;
 mod mutation;
-mod property;
+pub(crate) mod property;
 mod random;
-mod text;
-mod wire;
+pub(crate) mod text;
+pub(crate) mod wire;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value};

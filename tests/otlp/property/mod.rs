@@ -4,7 +4,8 @@
 //! * Nothing panics, however broken or deep the bytes are.
 //! * What prost can read we read: the same good spans, and each of the others is rejected (`normal.rs`). A request in
 //!   JSON has as many spans as its text (`tree.rs`).
-//! * A good span, encoded in either format and decoded again, is the same span.
+//! * A good span, encoded in either format and decoded again, is the same span; and prost can read it, as those do who
+//!   ask for it.
 //! * What comes out is bounded by what went in (`size.rs`), and what the sender is told is bounded too.
 
 pub(crate) mod normal;
@@ -12,7 +13,7 @@ mod size;
 pub(crate) mod tree;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, TracesData};
 use prost::Message;
 use serde::de::IgnoredAny;
 use tracewell::model::Span;
@@ -84,6 +85,7 @@ fn check_error(error: &DecodeError) {
 
 fn check_return_by_protobuf(spans: &[Span]) {
     let message = encode::traces_data(spans).encode_to_vec();
+    assert!(TracesData::decode(&*message).is_ok(), "nobody can read the answer");
     let again = decode::protobuf(&message).unwrap();
     assert_eq!((again.rejected.message(), again.repaired), (String::new(), 0));
     assert_eq!(sorted(&again.spans), sorted(spans));

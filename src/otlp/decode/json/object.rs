@@ -145,7 +145,7 @@ impl<'de, T: Object> DeserializeSeed<'de> for Members<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         if self.target.depth() > VALUE_DEPTH_JSON_MAX {
-            self.notes.note_fault(RejectReason::Depth { depth_max: VALUE_DEPTH_JSON_MAX });
+            self.notes.note_fault(RejectReason::Depth { depth_max: VALUE_DEPTH_JSON_MAX, of: "values" });
             return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| false);
         }
         deserializer.deserialize_any(self)
