@@ -2,6 +2,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "the other target uses the rest")]
 #[path = "../../tests/otlp/property/mod.rs"]
 mod property;
 

@@ -43,6 +43,12 @@ pub enum RejectReason {
         /// The most that would have been kept.
         stored_bytes_max: usize,
     },
+    /// One of its values in JSON, or of its resource or scope, can not be what its field says.
+    #[error("a value is not {expected}")]
+    Value {
+        /// What it should be.
+        expected: &'static str,
+    },
     /// The bytes of its message are not protobuf, though those around it are.
     #[error("malformed: {0}")]
     Malformed(Malformed),
@@ -59,7 +65,7 @@ impl RejectReason {
             Self::LinkTraceId(_) | Self::LinkSpanId(_) => "link",
             Self::Depth { .. } => "depth",
             Self::Size { .. } => "size",
-            Self::Malformed(_) => "malformed",
+            Self::Value { .. } | Self::Malformed(_) => "malformed",
         }
     }
 }

@@ -213,12 +213,12 @@ fn sizes() -> Vec<Case> {
             span.attributes.push(pair(&long(), text("v")));
             span.events[0].name = long();
         }),
-        stored("100,000 attributes", |group| {
-            span(group).attributes = (0..100_000).map(|number| pair(&number.to_string(), text("v"))).collect();
+        stored("10,000 attributes", |group| {
+            span(group).attributes = (0..10_000).map(|number| pair(&number.to_string(), text("v"))).collect();
         }),
-        stored("100,000 events and links with nothing in them", |group| {
-            span(group).events = vec![Event::default(); 100_000];
-            span(group).links = vec![Link::default(); 100_000];
+        stored("10,000 events and links with nothing in them", |group| {
+            span(group).events = vec![Event::default(); 10_000];
+            span(group).links = vec![Link::default(); 10_000];
         }),
         raw("millions of events with nothing in them", |trace_id| {
             const EVENTS: usize = 2_200_000;
@@ -254,6 +254,11 @@ fn formats() -> Vec<Case> {
             let json = String::from_utf8(sent.json.unwrap()).unwrap();
             let json = json.replace("{\"", "{\"new\":{\"a\":[1,null,\"x\",{}]},\"").into_bytes();
             Sent { protobuf: Some(protobuf), json: Some(json), becomes: sent.becomes }
+        }),
+        raw("a time before 1970 in JSON", |trace_id| Sent {
+            protobuf: None,
+            json: Some(with_span_json(trace_id, r#""startTimeUnixNano":-1"#)),
+            becomes: Becomes::Rejected { reason: "malformed", says: ": a value is not an unsigned 64-bit integer" },
         }),
         raw("a span that breaks off", |trace_id| Sent {
             protobuf: Some(with_span_bytes(trace_id, &[0x0a, 0x7f])),

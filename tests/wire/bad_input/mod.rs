@@ -7,6 +7,7 @@
 
 mod answer;
 mod cases;
+mod names;
 mod sent;
 
 use std::net::SocketAddr;
@@ -40,9 +41,8 @@ const READ_VIEWS_OF_SQLITE: &str = "select * from span; select * from trace";
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_on_sqlite() {
     let directory = Directory::create();
-    let url = format!("sqlite:{}", directory.file("tracewell.db"));
-    let server = Server::start(&url);
-    check(&server).await;
+    let url = sqlite_url(&directory);
+    check(&Server::start(&url)).await;
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     connection.execute(sqlx::raw_sql(READ_VIEWS_OF_SQLITE)).await.unwrap();
     connection.close().await.unwrap();
@@ -51,11 +51,26 @@ async fn bad_input_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_on_postgres() {
     let database = TestDatabase::create().await;
-    let server = Server::start(&database.url());
-    check(&server).await;
+    check(&Server::start(&database.url())).await;
     let mut connection = PgConnection::connect(&database.url()).await.unwrap();
     connection.execute(READ_VIEWS).await.unwrap();
     connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_names_on_sqlite() {
+    let directory = Directory::create();
+    names::check(&Server::start(&sqlite_url(&directory))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_names_on_postgres() {
+    let database = TestDatabase::create().await;
+    names::check(&Server::start(&database.url())).await;
+}
+
+fn sqlite_url(directory: &Directory) -> String {
+    format!("sqlite:{}", directory.file("tracewell.db"))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +86,9 @@ async fn check(server: &Server) {
     for case in cases::all() {
         for door in [Door::Grpc, Door::HttpProtobuf, Door::HttpJson] {
             number += 1;
-            let t = std::time::Instant::now();
             if let Err(complaint) = check_case(server, door, &case, number.to_be_bytes()).await {
                 complaints.push(format!("{} by {door:?}: {complaint}", case.what));
             }
-            eprintln!("TIME {:?} {door:?} {}", t.elapsed(), case.what);
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
