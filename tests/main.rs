@@ -7,6 +7,7 @@ mod codegen;
 mod faults;
 mod generate;
 mod house;
+mod otlp;
 mod postgres;
 mod process;
 mod roundtrip;

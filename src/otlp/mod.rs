@@ -7,6 +7,3 @@
 pub mod decode;
 pub mod encode;
 pub mod encode_json;
-
-#[cfg(test)]
-mod tests;

@@ -27,27 +27,10 @@ use tracewell::store::{self, OpenSettings, Scan, SpanStore};
 
 use crate::support::http::get;
 use crate::support::process::Server;
-use crate::support::random::Random;
+use crate::support::random::{random, rounds};
 
 /// No wait takes so long unless something is wrong; then the test fails instead of hanging.
 const A_WHILE: Duration = Duration::from_mins(1);
-
-/// How many rounds a test goes.
-fn rounds(default: u64) -> u64 {
-    number_given("TRACEWELL_TEST_ROUNDS").unwrap_or(default)
-}
-
-fn number_given(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a whole number")))
-}
-
-/// Chance, by a seed that is printed or was given.
-fn random() -> Random {
-    let seed = number_given("TRACEWELL_TEST_SEED").unwrap_or_else(|| Random::from_chance().number());
-    eprintln!("TRACEWELL_TEST_SEED={seed}");
-    Random::from_seed(seed)
-}
 
 /// What the server's metrics say of this number.
 fn gauge(server: &Server, name: &str) -> i64 {

@@ -9,7 +9,9 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use tonic::{Code, Status};
@@ -35,6 +37,17 @@ impl Answer {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// What the body says of a request that was a success, in the encoding that it is in.
+    pub(crate) fn partial_success(&self) -> ExportTracePartialSuccess {
+        if self.header("content-type") == Some(PROTOBUF) {
+            return ExportTraceServiceResponse::decode(self.body.clone()).unwrap().partial_success.unwrap_or_default();
+        }
+        let partial = &self.json()["partialSuccess"];
+        let text = |name: &str| partial[name].as_str().unwrap_or_default().to_owned();
+        let rejected_spans = partial["rejectedSpans"].as_str().map_or(0, |count| count.parse().unwrap());
+        ExportTracePartialSuccess { rejected_spans, error_message: text("errorMessage") }
     }
 
     /// The body as a `google.rpc.Status` in binary.

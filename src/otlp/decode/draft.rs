@@ -4,7 +4,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Decoded, RejectReason, Rejected};
+use super::rejected::DESCRIPTIONS_MAX;
+use super::{Decoded, RejectReason, Rejected, size};
 use crate::model::{
     Attributes, Event, IdError, Keyed, Link, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos,
 };
@@ -14,6 +15,18 @@ const NAME_CHARS_MAX: usize = 64;
 
 /// A resource or scope for all spans under it, or why it can not be had.
 pub(super) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
+
+/// A resource of a message of so many bytes.
+pub(super) fn shared_resource(resource: Resource, bytes_max: usize) -> Shared<Resource> {
+    size::check(bytes_max, || size::of_resource(&resource))?;
+    Ok(Arc::new(Keyed::new(resource)))
+}
+
+/// A scope of a message of so many bytes.
+pub(super) fn shared_scope(scope: Scope, bytes_max: usize) -> Shared<Scope> {
+    size::check(bytes_max, || size::of_scope(&scope))?;
+    Ok(Arc::new(Keyed::new(scope)))
+}
 
 /// A span of which any field may still be missing or wrong.
 #[derive(Debug)]
@@ -98,6 +111,43 @@ fn unless_none<T>(id: Result<T, IdError>) -> Result<Option<T>, IdError> {
     }
 }
 
+/// Drafts that wait for their resource and scope. Of bad ones in a row little is kept: three bytes of a request can be one.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    drafts: Vec<(Box<Draft>, u64)>,
+    bad: usize,
+}
+
+impl Drafts {
+    pub(super) fn push(&mut self, draft: Draft) {
+        let fault = checked_ids(&draft).err();
+        self.bad = self.bad.saturating_add(usize::from(fault.is_some()));
+        match self.drafts.last_mut() {
+            // Those that the sender is told of came before.
+            Some((last, times))
+                if self.bad > DESCRIPTIONS_MAX && fault.is_some() && checked_ids(last).err() == fault =>
+            {
+                *times = times.saturating_add(1);
+            }
+            _ => self.drafts.push((Box::new(draft), 1)),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+}
+
+impl IntoIterator for Drafts {
+    type Item = (Box<Draft>, u64);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    /// The drafts in their order, and how often each stands there, if it is bad.
+    fn into_iter(self) -> Self::IntoIter {
+        self.drafts.into_iter()
+    }
+}
+
 /// The spans of a request, as they are finished.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
@@ -108,15 +158,27 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Keeps the draft as a span, or rejects it.
-    pub(super) fn add(&mut self, draft: Draft, resource: &Shared<Resource>, scope: &Shared<Scope>) {
-        let index = self.seen;
-        self.seen = index.saturating_add(1);
+    /// Keeps a draft of a message of so many bytes as a span; or rejects it, as often as it came.
+    pub(super) fn add(
+        &mut self,
+        (draft, times): (Draft, u64),
+        bytes_max: usize,
+        resource: &Shared<Resource>,
+        scope: &Shared<Scope>,
+    ) {
+        let indexes = self.seen..self.seen.saturating_add(times);
+        self.seen = indexes.end;
         let rejected = &mut self.rejected;
         let mut reject = |draft: &Draft, place: &str, reason: RejectReason| {
-            rejected.add(reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
+            for index in indexes.clone() {
+                rejected.add(reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
+            }
         };
-        match (checked_ids(&draft), resource, scope) {
+        let checked = checked_ids(&draft).and_then(|ids| {
+            size::check(bytes_max, || size::of_span(&draft))?;
+            Ok(ids)
+        });
+        match (checked, resource, scope) {
             (Err(reason), _, _) => reject(&draft, "", reason),
             (_, Err(reason), _) => reject(&draft, "its resource: ", *reason),
             (_, _, Err(reason)) => reject(&draft, "its scope: ", *reason),

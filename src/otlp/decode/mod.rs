@@ -2,7 +2,8 @@
 //!
 //! [`protobuf`] and [`json`] each read their format's fields into drafts of spans, straight from the bytes, without
 //! OTLP's message types in between. What follows is common to both and stands in `draft.rs`: ids are checked, spans are
-//! joined with their resource and scope, and bad ones are set aside in `rejected.rs`. One bad span never costs its
+//! joined with their resource and scope, and bad ones, or ones too large for a database (`size.rs`), are set aside in
+//! `rejected.rs`. One bad span never costs its
 //! neighbours anything; only a request whose envelopes can not be read fails as a whole.
 //!
 //! [`value`] is for what comes inside other messages, by way of prost.
@@ -14,17 +15,19 @@ mod json;
 mod message;
 mod protobuf;
 mod rejected;
+mod size;
 mod wire;
 
 pub use json::{VALUE_DEPTH_JSON_MAX, json};
 pub use message::value;
 pub use protobuf::protobuf;
 pub use rejected::{MESSAGE_BYTES_MAX, RejectReason, Rejected};
+pub use size::STORED_BYTES_MAX;
 pub use wire::Malformed;
 
-/// A value inside so many others is kept (a value that is in no other has depth 1); a deeper one costs its span. No
-/// decoder recurses further.
-pub const VALUE_DEPTH_MAX: usize = 64;
+/// Messages are read so many deep, as protobuf's own decoders read them: 47 lists in each other, or 31 maps. A value that
+/// lies deeper costs its span; who asks for the span could not read the answer. Nothing recurses further.
+pub const MESSAGE_DEPTH_MAX: usize = 100;
 
 /// At most so many bytes of what the JSON parser says are kept: it quotes the request.
 const JSON_ERROR_BYTES_MAX: usize = 256;

@@ -6,15 +6,23 @@
 
 use std::cell::Cell;
 use std::mem;
-use std::sync::Arc;
 
-use super::draft::{Assembly, Draft, DraftLink, Shared};
+use super::draft::{self, Assembly, Draft, DraftLink, Shared};
 use super::wire::Reader;
-use super::{DecodeError, Decoded, Malformed, RejectReason, VALUE_DEPTH_MAX};
+use super::{DecodeError, Decoded, MESSAGE_DEPTH_MAX, Malformed, RejectReason};
 use crate::model::{
-    Attribute, Attributes, EntityRef, Event, Keyed, Link, Resource, Scope, SpanId, SpanKind, Status, StatusCode,
-    TraceId, UnixNanos, Value,
+    Attribute, Attributes, EntityRef, Event, Link, Resource, Scope, SpanId, SpanKind, Status, StatusCode, TraceId,
+    UnixNanos, Value,
 };
+
+/// How many messages deep the messages lie that have attributes. The request itself lies in none.
+mod depth {
+    pub(super) const RESOURCE: usize = 2;
+    pub(super) const SCOPE: usize = 3;
+    pub(super) const SPAN: usize = 3;
+    pub(super) const EVENT: usize = 4;
+    pub(super) const LINK: usize = 4;
+}
 
 /// Where `InstrumentationLibrarySpans` were, before 2022: they have the shape of `ScopeSpans`.
 const INSTRUMENTATION_LIBRARY_SPANS: u32 = 1_000;
@@ -43,6 +51,7 @@ fn resource_spans(mut reader: Reader<'_>, assembly: &mut Assembly) -> Result<(),
 }
 
 fn shared_resource(mut reader: Reader<'_>) -> Result<Shared<Resource>, Malformed> {
+    let bytes = reader.len();
     let mut resource = Resource::default();
     let mut merged = Ok(());
     while let Some(field) = reader.field()? {
@@ -52,13 +61,13 @@ fn shared_resource(mut reader: Reader<'_>) -> Result<Shared<Resource>, Malformed
             _ => {}
         }
     }
-    Ok(merged.map(|()| Arc::new(Keyed::new(resource))))
+    Ok(merged.and_then(|()| draft::shared_resource(resource, bytes)))
 }
 
 fn merge_resource(resource: &mut Resource, mut reader: Reader<'_>) -> Result<(), RejectReason> {
     while let Some(field) = reader.field()? {
         match field.number {
-            1 => resource.attributes.0.push(attribute(field.message()?, 1)?),
+            1 => resource.attributes.0.push(attribute(field.message()?, depth::RESOURCE)?),
             2 => resource.dropped_attributes_count = field.uint32()?,
             3 => resource.entity_refs.push(entity_ref(field.message()?)?),
             _ => {}
@@ -85,13 +94,15 @@ fn scope_spans(mut reader: Reader<'_>, resource: &Shared<Resource>, assembly: &m
     let scope = shared_scope(reader)?;
     while let Some(field) = reader.field()? {
         if field.number == 2 {
-            assembly.add(span(field.message()?), resource, &scope);
+            let reader = field.message()?;
+            assembly.add((span(reader), 1), reader.len(), resource, &scope);
         }
     }
     Ok(())
 }
 
 fn shared_scope(mut reader: Reader<'_>) -> Result<Shared<Scope>, Malformed> {
+    let bytes = reader.len();
     let mut scope = Scope::default();
     let mut merged = Ok(());
     while let Some(field) = reader.field()? {
@@ -101,7 +112,7 @@ fn shared_scope(mut reader: Reader<'_>) -> Result<Shared<Scope>, Malformed> {
             _ => {}
         }
     }
-    Ok(merged.map(|()| Arc::new(Keyed::new(scope))))
+    Ok(merged.and_then(|()| draft::shared_scope(scope, bytes)))
 }
 
 fn merge_scope(scope: &mut Scope, mut reader: Reader<'_>) -> Result<(), RejectReason> {
@@ -109,7 +120,7 @@ fn merge_scope(scope: &mut Scope, mut reader: Reader<'_>) -> Result<(), RejectRe
         match field.number {
             1 => scope.name = field.text()?,
             2 => scope.version = field.text()?,
-            3 => scope.attributes.0.push(attribute(field.message()?, 1)?),
+            3 => scope.attributes.0.push(attribute(field.message()?, depth::SCOPE)?),
             4 => scope.dropped_attributes_count = field.uint32()?,
             _ => {}
         }
@@ -134,7 +145,7 @@ fn read_span(draft: &mut Draft, mut reader: Reader<'_>) -> Result<(), RejectReas
             6 => draft.kind = SpanKind(field.int32()?),
             7 => draft.start = UnixNanos(field.fixed64()?),
             8 => draft.end = UnixNanos(field.fixed64()?),
-            9 => draft.attributes.0.push(attribute(field.message()?, 1)?),
+            9 => draft.attributes.0.push(attribute(field.message()?, depth::SPAN)?),
             10 => draft.dropped_attributes_count = field.uint32()?,
             11 => draft.events.push(event(field.message()?)?),
             12 => draft.dropped_events_count = field.uint32()?,
@@ -154,7 +165,7 @@ fn event(mut reader: Reader<'_>) -> Result<Event, RejectReason> {
         match field.number {
             1 => event.time = UnixNanos(field.fixed64()?),
             2 => event.name = field.text()?,
-            3 => event.attributes.0.push(attribute(field.message()?, 1)?),
+            3 => event.attributes.0.push(attribute(field.message()?, depth::EVENT)?),
             4 => event.dropped_attributes_count = field.uint32()?,
             _ => {}
         }
@@ -169,7 +180,7 @@ fn link(mut reader: Reader<'_>) -> Result<Link, RejectReason> {
             1 => draft.trace_id = TraceId::from_slice(field.bytes()?),
             2 => draft.span_id = SpanId::from_slice(field.bytes()?),
             3 => draft.link.trace_state = field.text()?,
-            4 => draft.link.attributes.0.push(attribute(field.message()?, 1)?),
+            4 => draft.link.attributes.0.push(attribute(field.message()?, depth::LINK)?),
             5 => draft.link.dropped_attributes_count = field.uint32()?,
             6 => draft.link.flags = field.fixed32()?,
             _ => {}
@@ -189,8 +200,17 @@ fn merge_status(status: &mut Status, mut reader: Reader<'_>) -> Result<(), Malfo
     Ok(())
 }
 
-/// A `KeyValue`, whose value lies at this depth. A `key_strindex`, which only profiles have, is no key.
+/// The depth of a message that lies in one of this depth.
+fn deeper(depth: usize) -> Result<usize, RejectReason> {
+    if depth >= MESSAGE_DEPTH_MAX {
+        return Err(RejectReason::Depth { depth_max: MESSAGE_DEPTH_MAX, of: "messages" });
+    }
+    Ok(depth.saturating_add(1))
+}
+
+/// A `KeyValue` that lies in a message of this depth. A `key_strindex`, which only profiles have, is no key.
 fn attribute(mut reader: Reader<'_>, depth: usize) -> Result<Attribute, RejectReason> {
+    let depth = deeper(depth)?;
     let mut attribute = Attribute { key: String::new(), value: Value::Null };
     while let Some(field) = reader.field()? {
         match field.number {
@@ -202,19 +222,17 @@ fn attribute(mut reader: Reader<'_>, depth: usize) -> Result<Attribute, RejectRe
     Ok(attribute)
 }
 
+/// Reads an `AnyValue` that lies in a message of this depth.
 fn merge_value(value: &mut Value, mut reader: Reader<'_>, depth: usize) -> Result<(), RejectReason> {
-    if depth > VALUE_DEPTH_MAX {
-        return Err(RejectReason::Depth { depth_max: VALUE_DEPTH_MAX });
-    }
-    let inner_depth = depth.saturating_add(1);
+    let depth = deeper(depth)?;
     while let Some(field) = reader.field()? {
         match field.number {
             1 => *value = Value::String(field.text()?),
             2 => *value = Value::Bool(field.varint()? != 0),
             3 => *value = Value::Int(field.varint()?.cast_signed()),
             4 => *value = Value::Double(f64::from_bits(field.fixed64()?)),
-            5 => *value = Value::Array(array(take_array(value), field.message()?, inner_depth)?),
-            6 => *value = Value::Map(map(take_map(value), field.message()?, inner_depth)?),
+            5 => *value = Value::Array(array(take_array(value), field.message()?, depth)?),
+            6 => *value = Value::Map(map(take_map(value), field.message()?, depth)?),
             7 => *value = Value::Bytes(field.bytes()?.to_vec()),
             // `string_value_strindex`, which only profiles have: set, but to nothing.
             8 => *value = Value::Null,
@@ -226,6 +244,7 @@ fn merge_value(value: &mut Value, mut reader: Reader<'_>, depth: usize) -> Resul
 
 /// The values of an `ArrayValue`, after those that were there before.
 fn array(mut values: Vec<Value>, mut reader: Reader<'_>, depth: usize) -> Result<Vec<Value>, RejectReason> {
+    let depth = deeper(depth)?;
     while let Some(field) = reader.field()? {
         if field.number == 1 {
             let mut value = Value::Null;
@@ -238,6 +257,7 @@ fn array(mut values: Vec<Value>, mut reader: Reader<'_>, depth: usize) -> Result
 
 /// The pairs of a `KeyValueList`, after those that were there before.
 fn map(mut attributes: Attributes, mut reader: Reader<'_>, depth: usize) -> Result<Attributes, RejectReason> {
+    let depth = deeper(depth)?;
     while let Some(field) = reader.field()? {
         if field.number == 1 {
             attributes.0.push(attribute(field.message()?, depth)?);

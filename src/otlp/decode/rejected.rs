@@ -9,7 +9,7 @@ use crate::model::IdError;
 pub const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// So many rejected spans are described, the first ones of a request; the others are only counted.
-const DESCRIPTIONS_MAX: usize = 3;
+pub(super) const DESCRIPTIONS_MAX: usize = 3;
 
 /// Why a span can not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +30,24 @@ pub enum RejectReason {
     #[error("span_id of a link {0}")]
     LinkSpanId(IdError),
     /// A value lies in too many others.
-    #[error("an attribute's value is nested deeper than {depth_max} levels")]
+    #[error("an attribute's value is nested deeper than {depth_max} {of}")]
     Depth {
         /// The deepest that would have been kept.
         depth_max: usize,
+        /// What is counted.
+        of: &'static str,
+    },
+    /// It, its resource or its scope would take too much of a database.
+    #[error("it would take more than {} MiB of a database", .stored_bytes_max >> 20)]
+    Size {
+        /// The most that would have been kept.
+        stored_bytes_max: usize,
+    },
+    /// One of its values in JSON, or of its resource or scope, can not be what its field says.
+    #[error("a value is not {expected}")]
+    Value {
+        /// What it should be.
+        expected: &'static str,
     },
     /// The bytes of its message are not protobuf, though those around it are.
     #[error("malformed: {0}")]
@@ -50,7 +64,8 @@ impl RejectReason {
             Self::ParentSpanId(_) => "parent_span_id",
             Self::LinkTraceId(_) | Self::LinkSpanId(_) => "link",
             Self::Depth { .. } => "depth",
-            Self::Malformed(_) => "malformed",
+            Self::Size { .. } => "size",
+            Self::Value { .. } | Self::Malformed(_) => "malformed",
         }
     }
 }

@@ -61,6 +61,11 @@ impl<'a> Reader<'a> {
         Self { rest: request, end: request.len(), repaired }
     }
 
+    /// How many bytes are left.
+    pub(super) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next field; `None` at the end of the message.
     pub(super) fn field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         if self.rest.is_empty() {

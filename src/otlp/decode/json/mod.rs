@@ -4,24 +4,23 @@
 //! enums by number or name, `null` for anything that is not set; unknown fields are skipped at every level. How the
 //! objects are walked is in `object.rs`, what counts as a number, a text or an id in `scalar.rs`.
 
-use std::sync::Arc;
-
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind as SpanKindName;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as StatusCodeName;
 use serde::de::MapAccess;
 
 use self::object::{Member, Notes, Object};
-use super::draft::{Assembly, Draft, DraftLink, Shared};
+use super::draft::{self, Assembly, Draft, DraftLink, Drafts};
 use super::{DecodeError, Decoded, RejectReason};
 use crate::model::{
-    Attribute, Attributes, EntityRef, Event, Keyed, Resource, Scope, SpanKind, Status, StatusCode, UnixNanos, Value,
+    Attribute, Attributes, EntityRef, Event, Resource, Scope, SpanKind, Status, StatusCode, UnixNanos, Value,
 };
 
 mod object;
 mod scalar;
 
-/// As [`VALUE_DEPTH_MAX`](super::VALUE_DEPTH_MAX), in JSON: a map in a map is four JSON levels deeper, and the parser
-/// reads 127 of them, of which an event's attribute may have used twelve.
+/// In JSON, a value inside so many others is kept (a value that is in no other has depth 1); a deeper one costs its span.
+/// A map in a map is four JSON levels deeper, and the parser reads 127 of them, of which an event's attribute may have
+/// used twelve. In messages that is less than [`MESSAGE_DEPTH_MAX`](super::MESSAGE_DEPTH_MAX).
 pub const VALUE_DEPTH_JSON_MAX: usize = 28;
 
 /// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text).
@@ -31,7 +30,7 @@ pub fn json(body: &[u8]) -> Result<Decoded, DecodeError> {
     object::read(body, &mut request, &notes)?;
     let mut assembly = Assembly::default();
     for resource_spans in request.resource_spans {
-        resource_spans.finish(&mut assembly);
+        resource_spans.finish(body.len(), &mut assembly);
     }
     Ok(assembly.finish(notes.repaired()))
 }
@@ -54,17 +53,17 @@ struct ResourceSpans {
 struct ScopeSpans {
     scope: Scope,
     fault: Option<RejectReason>,
-    spans: Vec<Draft>,
+    spans: Drafts,
 }
 
 impl ResourceSpans {
-    fn finish(self, assembly: &mut Assembly) {
-        let resource: Shared<Resource> = self.fault.map_or_else(|| Ok(Arc::new(Keyed::new(self.resource))), Err);
+    fn finish(self, bytes_max: usize, assembly: &mut Assembly) {
+        let resource = self.fault.map_or_else(|| draft::shared_resource(self.resource, bytes_max), Err);
         for scope_spans in self.scope_spans {
             let scope = scope_spans.scope;
-            let scope: Shared<Scope> = scope_spans.fault.map_or_else(|| Ok(Arc::new(Keyed::new(scope))), Err);
-            for draft in scope_spans.spans {
-                assembly.add(draft, &resource, &scope);
+            let scope = scope_spans.fault.map_or_else(|| draft::shared_scope(scope, bytes_max), Err);
+            for (draft, times) in scope_spans.spans {
+                assembly.add((*draft, times), bytes_max, &resource, &scope);
             }
         }
     }
@@ -73,7 +72,10 @@ impl ResourceSpans {
 impl Object for Request {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
         match name {
-            "resourceSpans" | "resource_spans" => value.list(&mut self.resource_spans),
+            "resourceSpans" | "resource_spans" => value.each(ResourceSpans::default, |group| {
+                // Of a group without spans nothing is kept; there may be many.
+                self.resource_spans.extend(Some(group).filter(|group| !group.scope_spans.is_empty()));
+            }),
             _ => value.skip(),
         }
     }
@@ -92,7 +94,9 @@ impl Object for ResourceSpans {
             | "deprecatedScopeSpans"
             | "deprecated_scope_spans"
             | "instrumentationLibrarySpans"
-            | "instrumentation_library_spans" => value.list(&mut self.scope_spans)?,
+            | "instrumentation_library_spans" => value.each(ScopeSpans::default, |group| {
+                self.scope_spans.extend(Some(group).filter(|group| !group.spans.is_empty()));
+            })?,
             "schemaUrl" | "schema_url" => self.resource.schema_url = value.text()?,
             _ => value.skip()?,
         }

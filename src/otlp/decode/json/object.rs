@@ -105,20 +105,20 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
     }
 
     pub(super) fn optional_integer<T: WholeNumber>(self) -> Result<Option<T>, A::Error> {
-        self.map.next_value_seed(Integer::new())
+        self.map.next_value_seed(Integer::new(self.notes))
     }
 
     /// Reads an enum: its number, also one that `number` does not know, or one of its names.
     pub(super) fn enumeration<E: Into<i32>>(self, named: fn(&str) -> Option<E>) -> Result<i32, A::Error> {
-        Ok(self.map.next_value_seed(Enumeration(named))?.unwrap_or_default())
+        Ok(self.map.next_value_seed(Enumeration(named, self.notes))?.unwrap_or_default())
     }
 
     pub(super) fn optional_double(self) -> Result<Option<f64>, A::Error> {
-        self.map.next_value_seed(Double)
+        self.map.next_value_seed(Double(self.notes))
     }
 
     pub(super) fn optional_bytes(self) -> Result<Option<Vec<u8>>, A::Error> {
-        self.map.next_value_seed(Base64)
+        self.map.next_value_seed(Base64(self.notes))
     }
 
     /// Reads an id, which may turn out to be none: that is for the span to deal with, not for the request.
@@ -145,7 +145,7 @@ impl<'de, T: Object> DeserializeSeed<'de> for Members<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         if self.target.depth() > VALUE_DEPTH_JSON_MAX {
-            self.notes.note_fault(RejectReason::Depth { depth_max: VALUE_DEPTH_JSON_MAX });
+            self.notes.note_fault(RejectReason::Depth { depth_max: VALUE_DEPTH_JSON_MAX, of: "values" });
             return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| false);
         }
         deserializer.deserialize_any(self)

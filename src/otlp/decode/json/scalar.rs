@@ -1,4 +1,7 @@
 //! What counts as a text, a number, bytes or an id in OTLP/JSON. Each is `None` for `null`.
+//!
+//! A value of another JSON type than its field has fails the request: it is not OTLP. One of the right type that is none
+//! (a number out of range, a text that is no base64) is noted, as a fault of the span that it lies in.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +11,9 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{DeserializeSeed, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Visitor};
 
+use super::super::RejectReason;
 use super::object::Notes;
 use crate::model::{IdError, SpanId, TraceId};
 
@@ -100,12 +104,26 @@ impl WholeNumber for u64 {
     const NAME: &'static str = "an unsigned 64-bit integer";
 }
 
-/// Reads a whole number, as a number or a text, also written like `1.0` or `1e3`.
-pub(super) struct Integer<T>(PhantomData<T>);
+/// The value, if it is one; else it is noted that there is none.
+fn noted<T>(value: Option<T>, expected: &'static str, notes: &Notes) -> Option<T> {
+    if value.is_none() {
+        notes.note_fault(RejectReason::Value { expected });
+    }
+    value
+}
 
-impl<T> Integer<T> {
-    pub(super) fn new() -> Self {
-        Self(PhantomData)
+/// Reads a whole number, as a number or a text, also written like `1.0` or `1e3`.
+pub(super) struct Integer<'a, T>(&'a Notes, PhantomData<T>);
+
+impl<'a, T> Integer<'a, T> {
+    pub(super) fn new(notes: &'a Notes) -> Self {
+        Self(notes, PhantomData)
+    }
+}
+
+impl<T: WholeNumber> Integer<'_, T> {
+    fn noted(&self, number: Option<T>) -> Option<T> {
+        noted(number, T::NAME, self.0)
     }
 }
 
@@ -120,7 +138,7 @@ fn whole_from_text<T: FromStr>(text: &str) -> Option<T> {
     if is_decimal { text.parse().ok().and_then(whole) } else { text.parse().ok() }
 }
 
-impl<'de, T: WholeNumber> DeserializeSeed<'de> for Integer<T> {
+impl<'de, T: WholeNumber> DeserializeSeed<'de> for Integer<'_, T> {
     type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -128,7 +146,7 @@ impl<'de, T: WholeNumber> DeserializeSeed<'de> for Integer<T> {
     }
 }
 
-impl<T: WholeNumber> Visitor<'_> for Integer<T> {
+impl<T: WholeNumber> Visitor<'_> for Integer<'_, T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,27 +157,27 @@ impl<T: WholeNumber> Visitor<'_> for Integer<T> {
         Ok(None)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        T::try_from(number).map(Some).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(self.noted(T::try_from(number).ok()))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        T::try_from(number).map(Some).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(self.noted(T::try_from(number).ok()))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        whole(number).map(Some).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(self.noted(whole(number)))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        whole_from_text(text).map(Some).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.noted(whole_from_text(text)))
     }
 }
 
 /// Reads an enum's number, or the name of one.
-pub(super) struct Enumeration<E>(pub(super) fn(&str) -> Option<E>);
+pub(super) struct Enumeration<'a, E>(pub(super) fn(&str) -> Option<E>, pub(super) &'a Notes);
 
-impl<'de, E: Into<i32>> DeserializeSeed<'de> for Enumeration<E> {
+impl<'de, E: Into<i32>> DeserializeSeed<'de> for Enumeration<'_, E> {
     type Value = Option<i32>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -167,7 +185,7 @@ impl<'de, E: Into<i32>> DeserializeSeed<'de> for Enumeration<E> {
     }
 }
 
-impl<N: Into<i32>> Visitor<'_> for Enumeration<N> {
+impl<N: Into<i32>> Visitor<'_> for Enumeration<'_, N> {
     type Value = Option<i32>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,28 +196,28 @@ impl<N: Into<i32>> Visitor<'_> for Enumeration<N> {
         Ok(None)
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Integer::new().visit_i64(number)
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Integer::new(self.1).noted(i32::try_from(number).ok()))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Integer::new().visit_u64(number)
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Integer::new(self.1).noted(i32::try_from(number).ok()))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Integer::new().visit_f64(number)
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Integer::new(self.1).noted(whole(number)))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let number = (self.0)(text).map(Into::into).or_else(|| whole_from_text(text));
-        number.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        Ok(noted(number, "an enum's number or name", self.1))
     }
 }
 
 /// Reads a double: a number, or a text that is one, or `"NaN"`, `"Infinity"`, `"-Infinity"`.
-pub(super) struct Double;
+pub(super) struct Double<'a>(pub(super) &'a Notes);
 
-impl<'de> DeserializeSeed<'de> for Double {
+impl<'de> DeserializeSeed<'de> for Double<'_> {
     type Value = Option<f64>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -208,7 +226,7 @@ impl<'de> DeserializeSeed<'de> for Double {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the nearest double is what a number with too many digits means")]
-impl Visitor<'_> for Double {
+impl Visitor<'_> for Double<'_> {
     type Value = Option<f64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -231,10 +249,9 @@ impl Visitor<'_> for Double {
         Ok(Some(number))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let is_in_range = |double: &f64| double.is_finite() || !text.contains(|c: char| c.is_ascii_digit());
-        let double = text.parse().ok().filter(is_in_range);
-        double.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        Ok(noted(text.parse().ok().filter(is_in_range), "a double", self.0))
     }
 }
 
@@ -266,7 +283,7 @@ impl Visitor<'_> for Bool {
 }
 
 /// Reads bytes: base64 of either alphabet, with padding or without.
-pub(super) struct Base64;
+pub(super) struct Base64<'a>(pub(super) &'a Notes);
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -274,7 +291,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-impl<'de> DeserializeSeed<'de> for Base64 {
+impl<'de> DeserializeSeed<'de> for Base64<'_> {
     type Value = Option<Vec<u8>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -282,7 +299,7 @@ impl<'de> DeserializeSeed<'de> for Base64 {
     }
 }
 
-impl Visitor<'_> for Base64 {
+impl Visitor<'_> for Base64<'_> {
     type Value = Option<Vec<u8>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -293,8 +310,8 @@ impl Visitor<'_> for Base64 {
         Ok(None)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let engine = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-        engine.decode(text).map(Some).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        Ok(noted(engine.decode(text).ok(), "bytes in base64", self.0))
     }
 }

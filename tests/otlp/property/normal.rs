@@ -1,26 +1,29 @@
 //! What a request should come out as after a way through the model, said in prost's types alone: spans with bad ids
 //! are gone, what is absent is empty, and spans of equal resources and scopes stand together.
 
+use std::collections::HashMap;
+use std::mem;
+
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 /// The good spans, each with its own envelopes, as bytes (so that a NaN equals itself); and how many were bad.
-pub(super) fn normal(sent: Vec<ResourceSpans>) -> (Vec<Vec<u8>>, usize) {
-    let (mut spans, mut bad) = (Vec::new(), Vec::new());
-    for resource_spans in sent {
-        for scope_spans in resource_spans.scope_spans.clone() {
-            for span in scope_spans.spans.clone() {
+pub(crate) fn normal(sent: Vec<ResourceSpans>) -> (Vec<Vec<u8>>, usize) {
+    let (mut spans, mut bad) = (Vec::new(), 0);
+    for mut resource_spans in sent {
+        for mut scope_spans in mem::take(&mut resource_spans.scope_spans) {
+            for span in mem::take(&mut scope_spans.spans) {
                 if is_good(&span) {
                     spans.push(alone(&resource_spans, &scope_spans, span));
                 } else {
-                    bad.push(span);
+                    bad += 1;
                 }
             }
         }
     }
-    (grouped(&spans), bad.len())
+    (grouped(&spans), bad)
 }
 
 /// In the order of first appearance of the resource, then of the scope, then as sent.
@@ -30,10 +33,16 @@ fn grouped(spans: &[ResourceSpans]) -> Vec<Vec<u8>> {
         let scope_spans = vec![ScopeSpans { spans: vec![], ..span.scope_spans[0].clone() }];
         ResourceSpans { scope_spans, ..span.clone() }.encode_to_vec()
     };
-    let first = |key: &dyn Fn(&ResourceSpans) -> Vec<u8>, span| spans.iter().position(|other| key(other) == key(span));
-    let mut order: Vec<_> = spans.iter().map(|span| (first(&resource, span), first(&both, span), span)).collect();
-    order.sort_by_key(|(resource, scope, _)| (*resource, *scope));
-    order.into_iter().map(|(_, _, span)| span.encode_to_vec()).collect()
+    let (resources, scopes) = (firsts(spans.iter().map(resource)), firsts(spans.iter().map(both)));
+    let mut order: Vec<_> = resources.into_iter().zip(scopes).zip(spans).collect();
+    order.sort_by_key(|(place, _)| *place);
+    order.into_iter().map(|(_, span)| span.encode_to_vec()).collect()
+}
+
+/// For each key, the place of the first that equals it.
+fn firsts(keys: impl Iterator<Item = Vec<u8>>) -> Vec<usize> {
+    let mut places = HashMap::new();
+    keys.enumerate().map(|(place, key)| *places.entry(key).or_insert(place)).collect()
 }
 
 fn is_good(span: &Span) -> bool {

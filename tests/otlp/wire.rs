@@ -2,14 +2,14 @@
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
+pub(crate) fn varint(number: u32, value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_key(number, WireType::Varint, &mut bytes);
     encode_varint(value, &mut bytes);
     bytes
 }
 
-pub(super) fn delimited(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn delimited(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let mut bytes = Vec::new();
     encode_key(number, WireType::LengthDelimited, &mut bytes);
@@ -17,7 +17,7 @@ pub(super) fn delimited(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
     [&bytes, content].concat()
 }
 
-pub(super) fn group(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn group(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_key(number, WireType::StartGroup, &mut bytes);
     bytes.extend(content.as_ref());
@@ -26,7 +26,7 @@ pub(super) fn group(number: u32, content: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Unknown fields of every wire type.
-pub(super) fn unknown() -> Vec<u8> {
+pub(crate) fn unknown() -> Vec<u8> {
     let mut bytes = [varint(99, u64::MAX), delimited(536_870_911, "?")].concat();
     encode_key(98, WireType::SixtyFourBit, &mut bytes);
     bytes.extend([0xff; 8]);
@@ -37,7 +37,7 @@ pub(super) fn unknown() -> Vec<u8> {
 }
 
 /// A request with one span of this content, beside its ids.
-pub(super) fn request_of_span(content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn request_of_span(content: impl AsRef<[u8]>) -> Vec<u8> {
     let ids = [delimited(1, [1; 16]), delimited(2, [2; 8])].concat();
     delimited(1, delimited(2, delimited(2, [&ids, content.as_ref()].concat())))
 }

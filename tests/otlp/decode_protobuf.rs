@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Sent;
 use opentelemetry_proto::tonic::common::v1::{
     ArrayValue, EntityRef, InstrumentationScope, KeyValueList, any_value::Value::IntValue,
@@ -11,11 +12,11 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::super::decode::{DecodeError, Decoded, Malformed, VALUE_DEPTH_MAX, protobuf, value};
-use super::super::encode;
 use super::wire::{delimited, group, request_of_span, unknown, varint};
 use super::{any, good_span, nested, pair, request};
-use crate::model;
+use tracewell::model;
+use tracewell::otlp::decode::{DecodeError, Decoded, Malformed, protobuf, value};
+use tracewell::otlp::encode;
 
 /// The spans of a request that is all good.
 fn spans(body: impl AsRef<[u8]>) -> Vec<model::Span> {
@@ -256,9 +257,9 @@ fn a_request_with_broken_envelopes_fails() {
     assert_eq!(protobuf(&[0x0a]).unwrap_err().to_string(), "invalid protobuf: number cut short at byte 1");
 }
 
+/// In every place that has attributes, lists and maps are read as deep as prost reads them, and written so that it can.
 #[test]
-fn values_are_read_down_to_the_limit_and_no_deeper() {
-    let attributes = |depth| vec![pair("k", nested(depth, false))];
+fn values_are_read_as_deep_as_prost_reads_them() {
     let put: [fn(&mut ResourceSpans, Vec<_>); 5] = [
         |group, attributes| group.scope_spans[0].spans[0].attributes = attributes,
         |group, attributes| group.scope_spans[0].spans[0].events = vec![Event { attributes, ..Event::default() }],
@@ -269,18 +270,24 @@ fn values_are_read_down_to_the_limit_and_no_deeper() {
         |group, attributes| group.resource = Some(Resource { attributes, ..Resource::default() }),
     ];
     for (place, put) in put.into_iter().enumerate() {
-        let mut request = request(vec![good_span()]);
-        put(&mut request.resource_spans[0], attributes(VALUE_DEPTH_MAX));
-        let spans = spans(request.encode_to_vec());
-        let back = encode::traces_data(&spans).resource_spans.remove(0);
-        let sent = request.resource_spans[0].clone();
-        put(&mut request.resource_spans[0], attributes(VALUE_DEPTH_MAX + 1));
-        let decoded = protobuf(&request.encode_to_vec()).unwrap();
-        assert_eq!(back.resource, sent.resource);
-        assert_eq!(back.scope_spans[0].spans[0].events, sent.scope_spans[0].spans[0].events);
-        assert_eq!((decoded.spans.len(), reasons(&decoded)), (0, vec![("depth", 1)]), "{place}");
-        let message = decoded.rejected.message();
-        assert!(message.ends_with("an attribute's value is nested deeper than 64 levels"), "{message}");
+        let mut deepest = 0;
+        for depth in 25..60 {
+            let mut request = request(vec![good_span()]);
+            put(&mut request.resource_spans[0], vec![pair("k", nested(depth, place % 2 == 0))]);
+            let bytes = request.encode_to_vec();
+            let decoded = protobuf(&bytes).unwrap();
+            if ExportTraceServiceRequest::decode(&*bytes).is_ok() {
+                deepest = depth;
+                let back = encode::traces_data(&decoded.spans).encode_to_vec();
+                assert!(ExportTraceServiceRequest::decode(&*back).is_ok());
+                assert_eq!(protobuf(&back).unwrap(), decoded);
+            } else {
+                assert_eq!((decoded.spans.len(), reasons(&decoded)), (0, vec![("depth", 1)]), "{place} {depth}");
+                let message = decoded.rejected.message();
+                assert!(message.ends_with("an attribute's value is nested deeper than 100 messages"), "{message}");
+            }
+        }
+        assert!((30..50).contains(&deepest), "{deepest}");
     }
 }
 

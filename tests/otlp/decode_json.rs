@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
-use super::super::decode::{DecodeError, Decoded, VALUE_DEPTH_JSON_MAX, json, protobuf};
 use super::text::json_text;
 use super::{any, good_span, nested, pair, request};
-use crate::model::{SpanId, SpanKind, StatusCode, UnixNanos, Value};
+use tracewell::model::{SpanId, SpanKind, StatusCode, UnixNanos, Value};
+use tracewell::otlp::decode::{DecodeError, Decoded, VALUE_DEPTH_JSON_MAX, json, protobuf};
 
 /// A request in which every field and every type of value occurs.
 const EXAMPLE: &str = r#"
@@ -219,7 +219,7 @@ fn body_of_span(members: &str) -> String {
     body_of_spans(&[members])
 }
 
-fn one_span(members: &str) -> crate::model::Span {
+fn one_span(members: &str) -> tracewell::model::Span {
     let decoded = json(body_of_span(members).as_bytes()).unwrap();
     assert_eq!(decoded.rejected.message(), "", "{members}");
     decoded.spans.into_iter().next().unwrap()
@@ -387,7 +387,7 @@ fn values_are_read_down_to_the_limit_and_no_deeper() {
             let decoded = json(json_text(&request).as_bytes()).unwrap();
             assert_eq!((decoded.spans.len(), decoded.rejected.by_reason().collect()), (1, vec![("depth", 1)]));
             let message = decoded.rejected.message();
-            assert!(message.ends_with("nested deeper than 28 levels"), "{message}");
+            assert!(message.ends_with("nested deeper than 28 values"), "{message}");
         }
     }
 }
@@ -428,26 +428,64 @@ fn what_is_not_the_request_fails_with_a_place() {
     assert_eq!(error, "invalid JSON at line 2 column 1: key must be a string");
 }
 
+/// What is of the right JSON type and yet no value of its field.
 #[test]
-fn numbers_out_of_range_fail_the_request() {
+fn values_out_of_range_cost_their_span() {
     let value = |form: &str| format!(r#""attributes": [{{"key": "k", "value": {{{form}}}}}]"#);
     let cases = [
-        (r#""startTimeUnixNano": -1"#.to_owned(), "integer `-1`, expected an unsigned 64-bit integer"),
-        (r#""startTimeUnixNano": 18446744073709551616"#.to_owned(), "expected an unsigned 64-bit integer"),
-        (r#""startTimeUnixNano": "18446744073709551616""#.to_owned(), "expected an unsigned 64-bit integer"),
-        (r#""startTimeUnixNano": 1.5"#.to_owned(), "floating point `1.5`, expected an unsigned 64-bit integer"),
-        (r#""startTimeUnixNano": """#.to_owned(), "string \"\", expected an unsigned 64-bit integer"),
-        (r#""flags": 4294967296"#.to_owned(), "integer `4294967296`, expected an unsigned 32-bit integer"),
+        (r#""startTimeUnixNano": -1"#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""startTimeUnixNano": 18446744073709551616"#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""startTimeUnixNano": "18446744073709551616""#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""startTimeUnixNano": 1.5"#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""startTimeUnixNano": """#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""flags": 4294967296"#.to_owned(), "an unsigned 32-bit integer"),
+        (r#""kind": 2147483648"#.to_owned(), "a 32-bit integer"),
+        (r#""kind": 1.5"#.to_owned(), "a 32-bit integer"),
+        (r#""kind": "SERVER""#.to_owned(), "an enum's number or name"),
+        (r#""status": {"code": "OK"}"#.to_owned(), "an enum's number or name"),
+        (r#""events": [{}, {"timeUnixNano": "x"}]"#.to_owned(), "an unsigned 64-bit integer"),
+        (r#""links": [{"flags": -1}]"#.to_owned(), "an unsigned 32-bit integer"),
+        (value(r#""intValue": 9223372036854775808"#), "a 64-bit integer"),
+        (value(r#""intValue": "-9223372036854775809""#), "a 64-bit integer"),
+        (value(r#""intValue": "NaN""#), "a 64-bit integer"),
+        (value(r#""doubleValue": "1e400""#), "a double"),
+        (value(r#""doubleValue": "x""#), "a double"),
+        (value(r#""bytesValue": "a""#), "bytes in base64"),
+    ];
+    for (members, expected) in cases {
+        let decoded = json(body_of_spans(&[r#""flags": 1"#, &members, r#""flags": 2"#]).as_bytes()).unwrap();
+        assert_eq!(decoded.spans.iter().map(|span| span.flags).collect::<Vec<_>>(), [1, 2], "{members}");
+        assert_eq!(decoded.rejected.by_reason().collect::<Vec<_>>(), [("malformed", 1)]);
+        let message = decoded.rejected.message();
+        assert!(message.starts_with("1 span rejected: span 1 \"\""), "{message}");
+        assert!(message.ends_with(&format!("0202: a value is not {expected}")), "{message}");
+    }
+}
+
+/// The same in what spans share.
+#[test]
+fn values_out_of_range_of_a_resource_or_scope_cost_its_spans() {
+    let span = format!(r#"{{"traceId": "{}", "spanId": "{}"}}"#, "01".repeat(16), "02".repeat(8));
+    let good = format!(r#"{{"spans": [{span}]}}"#);
+    let bad = r#"{"droppedAttributesCount": -1}"#;
+    for (groups, place) in [
+        (format!(r#"{{"scopeSpans": [{good}], "resource": {bad}}}, {{"scopeSpans": [{good}]}}"#), "resource"),
+        (format!(r#"{{"scopeSpans": [{{"spans": [{span}], "scope": {bad}}}, {good}]}}"#), "scope"),
+    ] {
+        let decoded = json(format!(r#"{{"resourceSpans": [{groups}]}}"#).as_bytes()).unwrap();
+        assert_eq!((decoded.spans.len(), decoded.rejected.count()), (1, 1));
+        let message = decoded.rejected.message();
+        assert!(message.ends_with(&format!(": its {place}: a value is not an unsigned 32-bit integer")), "{message}");
+    }
+}
+
+#[test]
+fn values_of_another_type_fail_the_request() {
+    let value = |form: &str| format!(r#""attributes": [{{"key": "k", "value": {{{form}}}}}]"#);
+    let cases = [
         (r#""flags": true"#.to_owned(), "boolean `true`, expected an unsigned 32-bit integer"),
-        (r#""kind": 2147483648"#.to_owned(), "integer `2147483648`, expected a 32-bit integer"),
-        (r#""kind": "SERVER""#.to_owned(), "string \"SERVER\", expected an enum's number or name"),
-        (value(r#""intValue": 9223372036854775808"#), "expected a 64-bit integer"),
-        (value(r#""intValue": "-9223372036854775809""#), "expected a 64-bit integer"),
-        (value(r#""intValue": "NaN""#), "expected a 64-bit integer"),
-        (value(r#""doubleValue": "1e400""#), "string \"1e400\", expected a double"),
-        (value(r#""doubleValue": "x""#), "string \"x\", expected a double"),
+        (r#""kind": []"#.to_owned(), "sequence, expected an enum's number or name"),
         (value(r#""boolValue": "true""#), "string \"true\", expected true or false"),
-        (value(r#""bytesValue": "a""#), "string \"a\", expected bytes in base64"),
         (value(r#""arrayValue": []"#), "sequence, expected an object"),
     ];
     for (members, expected) in cases {
@@ -455,6 +493,19 @@ fn numbers_out_of_range_fail_the_request() {
         assert!(error.ends_with(expected), "{error}");
         assert!(error.starts_with("invalid JSON at line 1 column 1"), "{error}");
     }
+}
+
+/// Of bad spans in a row little is kept, and all is told.
+#[test]
+fn bad_spans_in_a_row_are_all_counted() {
+    let members = [r#""traceId": "01""#, r#""spanId": """#, r#""flags": 1"#, r#""spanId": """#, r#""spanId": """#];
+    let members = [&members[..], &[r#""traceId": """#; 5], &[r#""flags": 2"#], &[r#""traceId": """#]].concat();
+    let decoded = json(body_of_spans(&members).as_bytes()).unwrap();
+    assert_eq!(decoded.spans.iter().map(|span| span.flags).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(decoded.rejected.by_reason().collect::<Vec<_>>(), [("span_id", 3), ("trace_id", 7)]);
+    let message = decoded.rejected.message();
+    let places: Vec<_> = message.split("span ").filter_map(|part| part.split_once(" \"\"")).map(|(at, _)| at).collect();
+    assert_eq!(places, ["0", "1", "3"], "{message}");
 }
 
 /// The parser quotes what it does not like; the answer stays small.

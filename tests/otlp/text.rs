@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use serde_json::{Value, json};
 
-pub(super) fn json_text(request: &ExportTraceServiceRequest) -> String {
+pub(crate) fn json_text(request: &ExportTraceServiceRequest) -> String {
     json!({ "resourceSpans": list(&request.resource_spans, resource_spans) }).to_string()
 }
 
@@ -18,7 +18,7 @@ fn list<T>(items: &[T], form: impl Fn(&T) -> Value) -> Value {
     Value::Array(items.iter().map(form).collect())
 }
 
-fn resource_spans(sent: &ResourceSpans) -> Value {
+pub(crate) fn resource_spans(sent: &ResourceSpans) -> Value {
     json!({
         "scopeSpans": list(&sent.scope_spans, scope_spans),
         "resource": sent.resource.as_ref().map(resource),

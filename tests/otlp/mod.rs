@@ -1,15 +1,18 @@
-//! Tests of both directions together, against prost's types as the oracle.
+//! OTLP's formats in both directions, against prost's types as the oracle.
 //!
-//! `messages` makes random requests and `normal` says which differences between two of them do not count; `wire` writes
-//! protobuf by hand, for what prost would never write; `text` writes the JSON form of a message.
+//! `decode_protobuf` and `decode_json` go case by case. What holds for any bytes is said in `property`, and tried with
+//! random requests (`random`), with the corpus of `fuzz/`, and with requests that were changed at random (`mutation`).
+//! `messages` makes random requests, `text` writes their JSON form, `wire` writes protobuf by hand, for what prost would
+//! never write.
 
 mod decode_json;
 mod decode_protobuf;
 mod messages;
-mod normal;
+mod mutation;
+pub(crate) mod property;
 mod random;
-mod text;
-mod wire;
+pub(crate) mod text;
+pub(crate) mod wire;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value};
