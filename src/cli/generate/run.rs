@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +100,7 @@ async fn send(
         .map(|(shared, sender)| spawn_blocking(move || prepare(&shared, &sender)))
         .collect();
     drop(sender);
+    let encoders = if args.prepare { all_prepared(encoders).await.map(|()| Vec::new())? } else { encoders };
     let prepared = Arc::new(Prepared::new(receiver));
     let mut senders = JoinSet::new();
     let began = Instant::now();
@@ -122,15 +123,16 @@ async fn send(
     }
     let took = began.elapsed();
     others.shutdown().await;
-    for encoder in encoders {
-        encoder.await.map_err(io::Error::other)??;
-    }
+    all_prepared(encoders).await?;
     let tally = std::mem::take(&mut *lock(&shared.tally));
     Ok((tally, took))
 }
 
-/// As many as are in flight, so that the next ones are ready when those are answered.
+/// As many as are in flight, so that the next ones are ready when those are answered; or all there are.
 fn prepared_max(args: &GenerateArgs) -> usize {
+    if args.prepare {
+        return Semaphore::MAX_PERMITS;
+    }
     let in_flight = usize::try_from(args.connections.saturating_mul(args.in_flight)).unwrap_or(usize::MAX);
     in_flight.clamp(1, PREPARED_REQUESTS_MAX)
 }
@@ -145,6 +147,14 @@ fn prepare(shared: &Shared, sender: &mpsc::Sender<Request>) -> io::Result<()> {
                 return Ok(());
             }
         }
+    }
+    Ok(())
+}
+
+/// Waits until there is nothing left to prepare.
+async fn all_prepared(encoders: Vec<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    for encoder in encoders {
+        encoder.await.map_err(io::Error::other)??;
     }
     Ok(())
 }
@@ -219,12 +229,13 @@ async fn show_progress(shared: Arc<Shared>, began: Instant) {
 struct Pace {
     /// `None`: at once.
     rate: Option<u64>,
-    next: Mutex<Instant>,
+    /// `None` before the first one.
+    next: Mutex<Option<Instant>>,
 }
 
 impl Pace {
     fn new(rate: Option<u64>) -> Self {
-        Self { rate, next: Mutex::new(Instant::now()) }
+        Self { rate, next: Mutex::default() }
     }
 
     /// Waits until so many spans may be sent.
@@ -233,8 +244,10 @@ impl Pace {
         let nanos = spans.saturating_mul(NANOS_PER_SECOND).checked_div(rate).unwrap_or(0);
         let turn = {
             let mut next = lock(&self.next);
-            let turn = Instant::now().checked_sub(LAG_MAX).map_or(*next, |earliest| earliest.max(*next));
-            *next = turn.checked_add(Duration::from_nanos(nanos)).unwrap_or(turn);
+            let now = Instant::now();
+            let planned = next.unwrap_or(now);
+            let turn = now.checked_sub(LAG_MAX).map_or(planned, |earliest| earliest.max(planned));
+            *next = Some(turn.checked_add(Duration::from_nanos(nanos)).unwrap_or(turn));
             turn
         };
         sleep_until(turn).await;
@@ -252,8 +265,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_pace_is_kept_and_a_lag_is_made_up_for() {
-        let began = Instant::now();
         let pace = Pace::new(Some(1_000));
+        sleep(Duration::from_secs(10)).await;
+        let began = Instant::now();
         for _ in 0..11 {
             pace.turn(500).await;
         }

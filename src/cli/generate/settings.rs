@@ -18,6 +18,7 @@ const HOUR_SECONDS: f64 = 3_600.0;
 
 /// Settings of `generate`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct GenerateArgs {
     /// Where to send: an http:// URL; for OTLP/HTTP, /v1/traces is added to it
     /// [default: port 4317 on 127.0.0.1 for grpc, port 4318 for http]
@@ -38,6 +39,9 @@ pub struct GenerateArgs {
     /// Send so many spans a second [default: as fast as the endpoint takes them]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
+    /// Make all requests before the first is sent, and keep them in memory until then: measures the endpoint alone
+    #[arg(long, requires = "spans")]
+    pub prepare: bool,
     /// Connections to the endpoint. (Over HTTP/1.1, each request that is in flight has a connection of its own.)
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub connections: u32,

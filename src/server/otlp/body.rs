@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use crate::server::status::Failure;
 
 /// Up to this size a body is decoded at once; a larger one would keep a thread from its sockets for too long.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+const INLINE_BYTES_MAX: usize = 1 << 20;
 
 /// Up to this size a body is decompressed at once: a thousand times as much may come out of it.
 const INLINE_COMPRESSED_BYTES_MAX: usize = 8 << 10;
