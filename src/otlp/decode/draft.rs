@@ -239,3 +239,21 @@ fn describe(draft: &Draft) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three bytes of JSON are a span, though a bad one: millions of them must not become as many drafts.
+    #[test]
+    fn of_bad_drafts_in_a_row_few_are_kept() {
+        let mut drafts = Drafts::default();
+        for _ in 0..1_000 {
+            drafts.push(Draft::default());
+        }
+        assert_eq!(drafts.drafts.len(), DESCRIPTIONS_MAX);
+        drafts.push(Draft { fault: Some(RejectReason::Value { expected: "a double" }), ..Draft::default() });
+        drafts.push(Draft::default());
+        assert_eq!(drafts.into_iter().map(|(_, times)| times).collect::<Vec<_>>(), [1, 1, 998, 1, 1]);
+    }
+}
