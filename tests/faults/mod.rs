@@ -5,11 +5,14 @@
 //! 2. No read shows a span twice, though its sender may have sent it several times.
 //! 3. Every span of a sender that never gives up is there at last.
 //!
+//! And the ledger balances; every read of it in these tests asserts that.
+//!
 //! Where a test leaves something to chance it prints its seed; `TRACEWELL_TEST_SEED` repeats it, as far as processes
 //! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
 
 mod disk;
 mod kill;
+mod ledger;
 mod lock;
 mod postgres;
 mod proxy;

@@ -12,8 +12,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -74,12 +74,29 @@ impl Heard {
 pub(crate) struct Request {
     pub(crate) spans: Vec<Span>,
     message: ExportTraceServiceRequest,
+    /// So many of its spans the server must reject.
+    rejected: u64,
 }
 
 impl Request {
     pub(crate) fn of(spans: Vec<Span>) -> Self {
         let message = ExportTraceServiceRequest { resource_spans: encode::traces_data(&spans).resource_spans };
-        Self { spans, message }
+        Self { spans, message, rejected: 0 }
+    }
+
+    /// A request that may hold anything, of which the server must reject so many spans.
+    pub(crate) fn of_message(message: ExportTraceServiceRequest, rejected: u64) -> Self {
+        Self { spans: Vec::new(), message, rejected }
+    }
+
+    /// The message in protobuf.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.message.encode_to_vec()
+    }
+
+    fn assert_rejected(&self, answer: ExportTraceServiceResponse) {
+        let rejected = answer.partial_success.map(|partial| partial.rejected_spans.unsigned_abs());
+        assert_eq!(rejected, (self.rejected > 0).then_some(self.rejected));
     }
 
     /// The `number`th request of a sender. No other has a span of it, and it brings a resource and an operation that
@@ -125,7 +142,7 @@ impl Sender {
         let client = self.grpc.entry(address).or_insert_with(|| TraceServiceClient::new(channel()));
         match client.export(request.message.clone()).await {
             Ok(answer) => {
-                assert_eq!(answer.into_inner().partial_success, None);
+                request.assert_rejected(answer.into_inner());
                 Heard::Stored
             }
             Err(status) => heard_of_grpc(&status),
@@ -134,7 +151,7 @@ impl Sender {
 
     /// Fails when there is no whole answer.
     async fn send_http(&self, address: SocketAddr, request: &Request) -> Option<Heard> {
-        let body = Full::new(Bytes::from(request.message.encode_to_vec()));
+        let body = Full::new(Bytes::from(request.bytes()));
         let post = http::Request::post(format!("http://{address}/v1/traces"))
             .header(header::CONTENT_TYPE, "application/x-protobuf")
             .body(body)
@@ -142,7 +159,7 @@ impl Sender {
         let (parts, body) = self.http.request(post).await.ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         if parts.status == StatusCode::OK {
-            assert!(body.is_empty(), "some spans were rejected");
+            request.assert_rejected(ExportTraceServiceResponse::decode(body).unwrap());
             return Some(Heard::Stored);
         }
         let message = tonic_types::pb::Status::decode(body).unwrap().message;

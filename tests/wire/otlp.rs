@@ -57,8 +57,9 @@ async fn grpc_full_success_leaves_partial_success_unset_and_everything_stored() 
     let answer = export(server.grpc.address, &message(&["a", "b"])).await.unwrap();
     assert_eq!(answer.partial_success, None);
     assert_eq!(server.store.span_count().await, 2);
-    server.metric("tracewell_spans_received_total{protocol=\"grpc\"} 2");
-    server.metric("tracewell_spans_stored_total 2");
+    server.metric("tracewell_requests_received_total{protocol=\"grpc\"} 1");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 2");
+    server.metric("tracewell_spans_stored_total{service=\"unknown_service\"} 2");
     server.metric("tracewell_queue_requests 0");
     server.metric("tracewell_queue_bytes 0");
 }
@@ -71,8 +72,9 @@ async fn grpc_bad_spans_are_counted_and_good_ones_stored() {
     assert_eq!(partial.rejected_spans, 2);
     assert!(partial.error_message.contains("trace_id"), "{}", partial.error_message);
     assert_eq!(server.store.span_count().await, 2);
-    server.metric("tracewell_spans_received_total{protocol=\"grpc\"} 4");
-    server.metric("tracewell_spans_rejected_total{reason=\"trace_id\"} 2");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 4");
+    server.metric("tracewell_spans_stored_total{service=\"unknown_service\"} 2");
+    server.metric("tracewell_spans_rejected_total{service=\"unknown_service\",reason=\"trace_id\"} 2");
 }
 
 #[tokio::test]
@@ -276,9 +278,10 @@ async fn http_full_success_is_an_empty_message() {
         assert_eq!(answer.text(), text);
     }
     assert_eq!(server.store.span_count().await, 3);
-    server.metric("tracewell_spans_recognised_total 1");
-    server.metric("tracewell_spans_received_total{protocol=\"http/protobuf\"} 2");
-    server.metric("tracewell_spans_received_total{protocol=\"http/json\"} 2");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 4");
+    server.metric("tracewell_spans_recognised_total{service=\"unknown_service\"} 1");
+    server.metric("tracewell_requests_received_total{protocol=\"http/protobuf\"} 3");
+    server.metric("tracewell_requests_received_total{protocol=\"http/json\"} 3");
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Decoded, RejectReason, Rejected};
 use crate::model::{
-    Attributes, Event, IdError, Keyed, Link, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos,
+    Attributes, Event, IdError, Keyed, Link, Resource, SERVICE_UNKNOWN, Scope, Span, SpanId, SpanKind, Status, TraceId,
+    UnixNanos,
 };
 
 /// So many characters of a rejected span's name are told to its sender.
@@ -114,7 +115,8 @@ impl Assembly {
         self.seen = index.saturating_add(1);
         let rejected = &mut self.rejected;
         let mut reject = |draft: &Draft, place: &str, reason: RejectReason| {
-            rejected.add(reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
+            let service = resource.as_ref().map_or(SERVICE_UNKNOWN, |resource| resource.service());
+            rejected.add(service, reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
         };
         match (checked_ids(&draft), resource, scope) {
             (Err(reason), _, _) => reject(&draft, "", reason),

@@ -64,15 +64,28 @@ impl From<Malformed> for RejectReason {
 /// The rejected spans of a request: all of them counted, the first ones described.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejected {
-    counts: BTreeMap<&'static str, u64>,
+    runs: Vec<Run>,
     descriptions: Vec<String>,
 }
 
+/// Rejected spans of one service, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    service: String,
+    counts: BTreeMap<&'static str, u64>,
+}
+
 impl Rejected {
-    /// One more. `describe` is called only while descriptions are kept: a request may hold millions of bad spans.
-    pub(super) fn add(&mut self, reason: RejectReason, describe: impl FnOnce() -> String) {
-        let count = self.counts.entry(reason.name()).or_default();
-        *count = count.saturating_add(1);
+    /// One more, of this service. `describe` is called only while descriptions are kept: a request may hold millions
+    /// of bad spans.
+    pub(super) fn add(&mut self, service: &str, reason: RejectReason, describe: impl FnOnce() -> String) {
+        if self.runs.last().is_none_or(|run| run.service != service) {
+            self.runs.push(Run { service: service.to_owned(), counts: BTreeMap::new() });
+        }
+        if let Some(run) = self.runs.last_mut() {
+            let count = run.counts.entry(reason.name()).or_default();
+            *count = count.saturating_add(1);
+        }
         if self.descriptions.len() < DESCRIPTIONS_MAX {
             self.descriptions.push(describe());
         }
@@ -81,12 +94,22 @@ impl Rejected {
     /// How many spans were rejected.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.by_service_and_reason().fold(0, |sum, (_, _, count)| sum.saturating_add(count))
     }
 
     /// How many for each reason that occurred, by its [`RejectReason::name`].
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.counts.iter().map(|(name, count)| (*name, *count))
+        let mut counts = BTreeMap::<_, u64>::new();
+        for (_, reason, count) in self.by_service_and_reason() {
+            let sum = counts.entry(reason).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        counts.into_iter()
+    }
+
+    /// How many of each service for each reason. A service comes as often as its spans came after those of another.
+    pub fn by_service_and_reason(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
+        self.runs.iter().flat_map(|run| run.counts.iter().map(|(reason, count)| (&*run.service, *reason, *count)))
     }
 
     /// What the sender is told, at most [`MESSAGE_BYTES_MAX`] bytes; empty when no span was rejected.
@@ -113,7 +136,7 @@ mod tests {
         for (index, text) in descriptions.iter().enumerate() {
             let reason =
                 if index == 0 { RejectReason::SpanId(IdError::Zero) } else { RejectReason::TraceId(IdError::Zero) };
-            rejected.add(reason, || (*text).to_owned());
+            rejected.add("shop", reason, || (*text).to_owned());
         }
         rejected
     }

@@ -68,6 +68,7 @@ impl Service<Request<Body>> for TraceService {
 }
 
 async fn export(doors: Arc<Doors>, request: Request<Body>) -> Response<Body> {
+    doors.metrics.received(Protocol::Grpc);
     let place = match doors.ingest.enter() {
         Ok(place) => place,
         Err(error) => return doors.refuse(error.into()).to_grpc().into_http(),

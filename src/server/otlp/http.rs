@@ -35,24 +35,25 @@ async fn export(State(doors): State<Arc<Doors>>, request: Request<Body>) -> Resp
         let text = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     };
-    let stored = timeout(doors.settings.request_timeout, store(&doors, encoding, request)).await;
+    let protocol = match encoding {
+        Encoding::Protobuf => Protocol::HttpProtobuf,
+        Encoding::Json => Protocol::HttpJson,
+    };
+    doors.metrics.received(protocol);
+    let stored = timeout(doors.settings.request_timeout, store(&doors, protocol, request)).await;
     match stored.unwrap_or(Err(Failure::Deadline)) {
         Ok(accepted) => success(encoding, accepted),
         Err(failure) => doors.refuse(failure).to_http(encoding),
     }
 }
 
-async fn store(doors: &Doors, encoding: Encoding, request: Request<Body>) -> Result<Accepted, Failure> {
+async fn store(doors: &Doors, protocol: Protocol, request: Request<Body>) -> Result<Accepted, Failure> {
     let mut place = doors.ingest.enter()?;
     let compression = Compression::of(request.headers())?;
     let bytes_max = doors.settings.request_bytes_max;
     let body = body::read(request.into_body(), bytes_max).await?;
     place.hold(body.len())?;
     let body = body::decompress(compression, body, bytes_max).await?;
-    let protocol = match encoding {
-        Encoding::Protobuf => Protocol::HttpProtobuf,
-        Encoding::Json => Protocol::HttpJson,
-    };
     doors.take_in(place, protocol, body).await
 }
 

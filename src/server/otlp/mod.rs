@@ -11,10 +11,9 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 
 use super::status::Failure;
-use crate::ingest::{Ingest, Place};
+use crate::ingest::{Delivery, Ingest, Place};
 use crate::metrics::{Metrics, Protocol};
 use crate::otlp::decode::{self, Decoded};
-use crate::store::Batch;
 
 mod body;
 mod grpc;
@@ -51,6 +50,14 @@ struct Accepted {
     message: String,
 }
 
+impl Accepted {
+    /// What will be true of a request when its good spans are stored.
+    fn of(decoded: &Decoded) -> Self {
+        let Decoded { rejected, repaired, .. } = decoded;
+        Self { rejected: rejected.count(), message: message(rejected.message(), *repaired) }
+    }
+}
+
 impl From<Accepted> for ExportTraceServiceResponse {
     /// OTLP wants `partial_success` unset, not empty, when there is nothing to say.
     fn from(accepted: Accepted) -> Self {
@@ -73,26 +80,17 @@ impl Doors {
     /// Decodes a whole plain body and stores what is good in it.
     async fn take_in(&self, mut place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
         place.hold(body.len())?;
-        let decoded = body::offload(body.len(), move || {
+        let (accepted, delivery) = body::offload(body.len(), move || {
             let decoded = match protocol {
                 Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf(&body),
                 Protocol::HttpJson => decode::json(&body),
             };
-            decoded.map_err(|error| Failure::Undecodable(error.to_string()))
-        });
-        self.receive(place, protocol, decoded.await?).await
-    }
-
-    /// Counts what came and stores the good spans.
-    async fn receive(&self, place: Place, protocol: Protocol, decoded: Decoded) -> Result<Accepted, Failure> {
-        let Decoded { spans, rejected, repaired } = decoded;
-        let received = u64::try_from(spans.len()).unwrap_or(u64::MAX).saturating_add(rejected.count());
-        self.metrics.received(protocol, received, repaired);
-        for (reason, count) in rejected.by_reason() {
-            self.metrics.rejected(reason, count);
-        }
-        self.ingest.commit(place, Batch::new(spans)).await?;
-        Ok(Accepted { rejected: rejected.count(), message: message(rejected.message(), repaired) })
+            let decoded = decoded.map_err(|error| Failure::Undecodable(error.to_string()))?;
+            Ok((Accepted::of(&decoded), Delivery::from(decoded)))
+        })
+        .await?;
+        self.ingest.commit(place, delivery).await?;
+        Ok(accepted)
     }
 
     /// Counts a request that is answered with an error.
