@@ -30,7 +30,7 @@ use writer::{Caller, Job, Writer};
 pub struct IngestSettings {
     /// How many requests may be between the door and their answer.
     pub queue_requests_max: usize,
-    /// How many bytes these requests may have together. A single larger one enters when no other holds bytes.
+    /// How much memory these requests may take together: their bodies, and what is made of them.
     pub queue_bytes_max: usize,
     /// How many commits run at the same time: 1 for SQLite, which has a single writer.
     pub writers: usize,
@@ -44,6 +44,12 @@ pub enum IngestError {
     /// There is no place in the queue; a later attempt may find one.
     #[error("the queue is full")]
     QueueFull,
+    /// The request takes more memory than all requests may together; it never will fit.
+    #[error("the request takes more than {queue_bytes_max} bytes of memory")]
+    TooLarge {
+        /// What all may take together.
+        queue_bytes_max: usize,
+    },
     /// This process takes no more requests; another one may.
     #[error("the server is stopping")]
     Stopping,
@@ -113,7 +119,7 @@ impl Ingest {
 
     /// [`enter`](Self::enter), [`Place::hold`] and [`commit`](Self::commit) in one: for a request that is in memory.
     pub async fn submit(&self, delivery: Delivery, request_bytes: usize) -> Result<(), IngestError> {
-        let mut place = self.enter()?;
+        let place = self.enter()?;
         place.hold(request_bytes)?;
         self.commit(place, delivery).await
     }

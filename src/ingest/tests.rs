@@ -161,6 +161,7 @@ fn word(answer: &Result<(), IngestError>) -> &'static str {
     match answer {
         Ok(()) => "ok",
         Err(IngestError::QueueFull) => "full",
+        Err(IngestError::TooLarge { .. }) => "large",
         Err(IngestError::Stopping) => "stopping",
         Err(IngestError::Store(error)) => match &**error {
             StoreError::Busy(_) => "busy",
@@ -224,21 +225,35 @@ async fn a_full_queue_refuses_at_once_and_has_room_after_the_answer() {
 }
 
 #[tokio::test]
-async fn bytes_are_bounded_but_one_large_request_passes_alone() {
+async fn bytes_are_bounded_and_what_never_fits_is_told_so() {
     let bench = Bench::new(SETTINGS);
-    let mut large = bench.ingest.enter().unwrap();
-    large.hold(5_000).unwrap();
-    bench.metric("tracewell_queue_bytes 5000");
-    let mut other = bench.ingest.enter().unwrap();
-    assert!(matches!(other.hold(1), Err(IngestError::QueueFull)));
+    let large = bench.ingest.enter().unwrap();
+    large.hold(600).unwrap();
+    let other = bench.ingest.enter().unwrap();
+    assert!(matches!(other.hold(401), Err(IngestError::QueueFull)));
+    assert!(matches!(other.hold(1_001), Err(IngestError::TooLarge { queue_bytes_max: 1_000 })));
+    other.hold(400).unwrap();
+    bench.metric("tracewell_queue_bytes 1000");
+    assert!(matches!(large.hold(601), Err(IngestError::QueueFull)));
+    large.hold(599).unwrap();
     drop(large);
-    other.hold(600).unwrap();
-    assert_eq!(word(&bench.submit(delivery("a"), 401).await), "full");
-    other.hold(500).unwrap();
+    assert_eq!(word(&bench.submit(delivery("a"), 601).await), "full");
     bench.open(1);
-    assert_eq!(word(&bench.submit(delivery("a"), 500).await), "ok");
-    bench.metric("tracewell_queue_bytes 500");
+    assert_eq!(word(&bench.submit(delivery("a"), 600).await), "ok");
+    bench.metric("tracewell_queue_bytes 400");
     bench.metric("tracewell_queue_requests 1");
+}
+
+/// Those who are inside may grow: nobody enters who would take their room.
+#[tokio::test]
+async fn the_last_eighth_is_for_those_inside() {
+    let bench = Bench::new(SETTINGS);
+    let inside = bench.ingest.enter().unwrap();
+    inside.hold(876).unwrap();
+    assert!(matches!(bench.ingest.enter(), Err(IngestError::QueueFull)));
+    inside.hold(1_000).unwrap();
+    inside.hold(875).unwrap();
+    assert!(bench.ingest.enter().is_ok());
 }
 
 #[tokio::test]

@@ -93,8 +93,11 @@ impl Writer {
         let (batches, askers): (Vec<_>, Vec<_>) = group.into_iter().map(part).unzip();
         match self.write(&batches).await {
             Ok(written) => {
-                let askers = askers.into_iter().zip(written);
-                askers.for_each(|(asker, written)| self.settle(asker, Ok(written)));
+                // Its memory is free before its place is.
+                drop(batches);
+                for (asker, written) in askers.into_iter().zip(written) {
+                    self.settle(asker, Ok(written));
+                }
             }
             Err(error) if batches.len() > 1 && !is_busy(&error) => {
                 tracing::warn!(
@@ -105,18 +108,24 @@ impl Writer {
                 );
                 self.write_apart(batches, askers).await;
             }
-            Err(error) => askers.into_iter().for_each(|asker| self.settle(asker, Err(Arc::clone(&error)))),
+            Err(error) => {
+                drop(batches);
+                for asker in askers {
+                    self.settle(asker, Err(Arc::clone(&error)));
+                }
+            }
         }
     }
 
     /// Once the database is busy the rest is not tried: each attempt could last as long as the first.
     async fn write_apart(&self, batches: Vec<Batch>, askers: Vec<Asker>) {
         let mut busy = None;
-        for (batch, asker) in batches.iter().zip(askers) {
+        for (batch, asker) in batches.into_iter().zip(askers) {
             let written = match &busy {
                 Some(error) => Err(Arc::clone(error)),
-                None => self.write_one(batch).await,
+                None => self.write_one(&batch).await,
             };
+            drop(batch);
             busy = written.as_ref().err().filter(|error| is_busy(error)).cloned();
             self.settle(asker, written);
         }

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Decoded, RejectReason, Rejected};
+use super::memory::Full;
+use super::{Decoded, Memory, RejectReason, Rejected};
 use crate::model::{
     Attributes, Event, IdError, Keyed, Link, Resource, SERVICE_UNKNOWN, Scope, Span, SpanId, SpanKind, Status, TraceId,
     UnixNanos,
@@ -12,6 +13,9 @@ use crate::model::{
 
 /// So many characters of a rejected span's name are told to its sender.
 const NAME_CHARS_MAX: usize = 64;
+
+/// What a span takes beside itself: its digest, and twice that while the request's fingerprint is made.
+const SPAN_EXTRA_BYTES: usize = 48;
 
 /// A resource or scope for all spans under it, or why it can not be had.
 pub(super) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
@@ -100,30 +104,43 @@ fn unless_none<T>(id: Result<T, IdError>) -> Result<Option<T>, IdError> {
 }
 
 /// The spans of a request, as they are finished.
-#[derive(Debug, Default)]
-pub(super) struct Assembly {
+pub(super) struct Assembly<'a> {
+    memory: &'a Memory<'a>,
     spans: Vec<Span>,
     rejected: Rejected,
     /// How many spans came so far, which is the next one's index.
     seen: u64,
 }
 
-impl Assembly {
-    /// Keeps the draft as a span, or rejects it.
-    pub(super) fn add(&mut self, draft: Draft, resource: &Shared<Resource>, scope: &Shared<Scope>) {
+impl<'a> Assembly<'a> {
+    pub(super) fn new(memory: &'a Memory<'a>) -> Self {
+        Self { memory, spans: Vec::new(), rejected: Rejected::default(), seen: 0 }
+    }
+
+    /// Keeps the draft as a span, or rejects it; says which.
+    pub(super) fn add(
+        &mut self,
+        draft: Draft,
+        resource: &Shared<Resource>,
+        scope: &Shared<Scope>,
+    ) -> Result<bool, Full> {
         let index = self.seen;
         self.seen = index.saturating_add(1);
-        let rejected = &mut self.rejected;
-        let mut reject = |draft: &Draft, place: &str, reason: RejectReason| {
-            let service = resource.as_ref().map_or(SERVICE_UNKNOWN, |resource| resource.service());
-            rejected.add(service, reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
+        let (place, reason) = match (checked_ids(&draft), resource, scope) {
+            (Err(reason), _, _) => ("", reason),
+            (_, Err(reason), _) => ("its resource: ", *reason),
+            (_, _, Err(reason)) => ("its scope: ", *reason),
+            (Ok(ids), Ok(resource), Ok(scope)) => {
+                self.memory.take(SPAN_EXTRA_BYTES)?;
+                self.memory.push(&mut self.spans, span(draft, ids, resource, scope))?;
+                return Ok(true);
+            }
         };
-        match (checked_ids(&draft), resource, scope) {
-            (Err(reason), _, _) => reject(&draft, "", reason),
-            (_, Err(reason), _) => reject(&draft, "its resource: ", *reason),
-            (_, _, Err(reason)) => reject(&draft, "its scope: ", *reason),
-            (Ok(ids), Ok(resource), Ok(scope)) => self.spans.push(span(draft, ids, resource, scope)),
-        }
+        let service = resource.as_ref().map_or(SERVICE_UNKNOWN, |resource| resource.service());
+        self.rejected.add(service, reason, self.memory, || {
+            format!("span {index} {}: {place}{reason}", describe(&draft)) //
+        })?;
+        Ok(false)
     }
 
     pub(super) fn finish(self, repaired: u64) -> Decoded {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Malformed, cut};
+use super::memory::Full;
+use super::{Malformed, Memory, cut};
 use crate::model::IdError;
 
 /// The longest message to a sender, in bytes.
@@ -10,6 +11,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// So many rejected spans are described, the first ones of a request; the others are only counted.
 const DESCRIPTIONS_MAX: usize = 3;
+
+/// What the counts of one service take, about.
+const RUN_BYTES: usize = 256;
 
 /// Why a span can not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +59,12 @@ impl RejectReason {
     }
 }
 
+impl From<Full> for RejectReason {
+    fn from(full: Full) -> Self {
+        Self::Malformed(full.into())
+    }
+}
+
 impl From<Malformed> for RejectReason {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
@@ -72,23 +82,40 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Run {
     service: String,
-    counts: BTreeMap<&'static str, u64>,
+    /// By reason, of which there are few.
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Run {
+    fn add(&mut self, reason: &'static str) {
+        match self.counts.iter_mut().find(|(counted, _)| *counted == reason) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.counts.push((reason, 1)),
+        }
+    }
 }
 
 impl Rejected {
     /// One more, of this service. `describe` is called only while descriptions are kept: a request may hold millions
     /// of bad spans.
-    pub(super) fn add(&mut self, service: &str, reason: RejectReason, describe: impl FnOnce() -> String) {
+    pub(super) fn add(
+        &mut self,
+        service: &str,
+        reason: RejectReason,
+        memory: &Memory<'_>,
+        describe: impl FnOnce() -> String,
+    ) -> Result<(), Full> {
         if self.runs.last().is_none_or(|run| run.service != service) {
-            self.runs.push(Run { service: service.to_owned(), counts: BTreeMap::new() });
+            memory.take(service.len().saturating_add(RUN_BYTES))?;
+            memory.push(&mut self.runs, Run { service: service.to_owned(), counts: Vec::new() })?;
         }
         if let Some(run) = self.runs.last_mut() {
-            let count = run.counts.entry(reason.name()).or_default();
-            *count = count.saturating_add(1);
+            run.add(reason.name());
         }
         if self.descriptions.len() < DESCRIPTIONS_MAX {
             self.descriptions.push(describe());
         }
+        Ok(())
     }
 
     /// How many spans were rejected.
@@ -136,7 +163,7 @@ mod tests {
         for (index, text) in descriptions.iter().enumerate() {
             let reason =
                 if index == 0 { RejectReason::SpanId(IdError::Zero) } else { RejectReason::TraceId(IdError::Zero) };
-            rejected.add("shop", reason, || (*text).to_owned());
+            rejected.add("shop", reason, &Memory::unbounded(), || (*text).to_owned()).unwrap();
         }
         rejected
     }

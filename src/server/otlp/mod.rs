@@ -1,9 +1,10 @@
 //! The doors that spans come in by: OTLP over gRPC (`grpc.rs`) and over HTTP (`http.rs`), and what they share.
 //!
 //! Both go the same way: a place in the queue before a byte of the body is read, the body within its limits
-//! (`body.rs`), its bytes held against the queue's bound before they are decoded, the good spans committed, and only
-//! then the answer. Decoding is `otlp/`'s, the answers to errors are `status.rs`'s.
+//! (`body.rs`), every byte of it and of what is made of it held against the queue's bound, the good spans committed,
+//! and only then the answer. Decoding is `otlp/`'s, the answers to errors are `status.rs`'s.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use super::status::Failure;
 use crate::ingest::{Delivery, Ingest, Place};
 use crate::metrics::{Metrics, Protocol};
-use crate::otlp::decode::{self, Decoded};
+use crate::otlp::decode::{self, Decoded, Memory};
 
 mod body;
+mod frame;
 mod grpc;
 mod http;
 
@@ -77,18 +79,10 @@ impl Doors {
         Arc::new(Self { ingest, metrics, settings })
     }
 
-    /// Decodes a whole plain body and stores what is good in it.
-    async fn take_in(&self, mut place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
-        place.hold(body.len())?;
-        let (accepted, delivery) = body::offload(body.len(), move || {
-            let decoded = match protocol {
-                Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf(&body),
-                Protocol::HttpJson => decode::json(&body),
-            };
-            let decoded = decoded.map_err(|error| Failure::Undecodable(error.to_string()))?;
-            Ok((Accepted::of(&decoded), Delivery::from(decoded)))
-        })
-        .await?;
+    /// Decodes a whole plain body, which its place holds, and stores what is good in it.
+    async fn take_in(&self, place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
+        let decoded = body::offload(body.len(), move || decode(place, protocol, body));
+        let (place, accepted, delivery) = decoded.await?;
         self.ingest.commit(place, delivery).await?;
         Ok(accepted)
     }
@@ -98,6 +92,28 @@ impl Doors {
         self.metrics.refused(failure.reason());
         failure
     }
+}
+
+/// Decodes a body. Its place holds what is made of it beside the body, as long as there is one, and then alone.
+fn decode(place: Place, protocol: Protocol, body: Bytes) -> Result<(Place, Accepted, Delivery), Failure> {
+    let (body_bytes, refused) = (place.bytes(), Cell::new(None));
+    let may_take = |bytes: usize| {
+        let held = place.hold(body_bytes.saturating_add(bytes));
+        held.map_err(|error| refused.set(Some(error))).is_ok()
+    };
+    let memory = Memory::new(&may_take);
+    let decoded = match protocol {
+        Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf_within(&body, &memory),
+        Protocol::HttpJson => decode::json_within(&body, &memory),
+    };
+    let decoded = decoded.map_err(|error| match refused.take() {
+        Some(refusal) => refusal.into(),
+        None => Failure::Undecodable(error.to_string()),
+    })?;
+    drop(body);
+    place.hold(memory.taken_bytes())?;
+    let accepted = Accepted::of(&decoded);
+    Ok((place, accepted, decoded.into()))
 }
 
 /// What the sender hears of a stored request: which spans were rejected, how many texts were repaired, or nothing.

@@ -12,7 +12,8 @@ use serde::de::MapAccess;
 
 use self::object::{Member, Notes, Object};
 use super::draft::{Assembly, Draft, DraftLink, Shared};
-use super::{DecodeError, Decoded, RejectReason};
+use super::memory::{Full, bytes_of};
+use super::{DecodeError, Decoded, Memory, RejectReason};
 use crate::model::{
     Attribute, Attributes, EntityRef, Event, Keyed, Resource, Scope, SpanKind, Status, StatusCode, UnixNanos, Value,
 };
@@ -24,16 +25,23 @@ mod scalar;
 /// reads 127 of them, of which an event's attribute may have used twelve.
 pub const VALUE_DEPTH_JSON_MAX: usize = 28;
 
-/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text).
-pub fn json(body: &[u8]) -> Result<Decoded, DecodeError> {
-    let notes = Notes::default();
-    let mut request = Request::default();
-    object::read(body, &mut request, &notes)?;
-    let mut assembly = Assembly::default();
-    for resource_spans in request.resource_spans {
-        resource_spans.finish(&mut assembly);
+/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text) into this memory.
+pub fn json_within(body: &[u8], memory: &Memory<'_>) -> Result<Decoded, DecodeError> {
+    let notes = Notes::new(memory);
+    let mut assembly = Assembly::new(memory);
+    let read = request(body, &notes, &mut assembly);
+    if memory.is_full() {
+        return Err(DecodeError::Full);
     }
+    read?;
     Ok(assembly.finish(notes.repaired()))
+}
+
+fn request(body: &[u8], notes: &Notes<'_>, assembly: &mut Assembly<'_>) -> Result<(), DecodeError> {
+    let mut request = Request::default();
+    object::read(body, &mut request, notes)?;
+    let finished = request.resource_spans.into_iter().try_for_each(|spans| spans.finish(assembly, notes.memory));
+    finished.map_err(|Full| DecodeError::Full)
 }
 
 #[derive(Default)]
@@ -58,15 +66,18 @@ struct ScopeSpans {
 }
 
 impl ResourceSpans {
-    fn finish(self, assembly: &mut Assembly) {
+    fn finish(self, assembly: &mut Assembly<'_>, memory: &Memory<'_>) -> Result<(), Full> {
         let resource: Shared<Resource> = self.fault.map_or_else(|| Ok(Arc::new(Keyed::new(self.resource))), Err);
         for scope_spans in self.scope_spans {
             let scope = scope_spans.scope;
             let scope: Shared<Scope> = scope_spans.fault.map_or_else(|| Ok(Arc::new(Keyed::new(scope))), Err);
+            let drafts = bytes_of::<Draft>(scope_spans.spans.capacity());
             for draft in scope_spans.spans {
-                assembly.add(draft, &resource, &scope);
+                assembly.add(draft, &resource, &scope)?;
             }
+            memory.give_back(drafts);
         }
+        Ok(())
     }
 }
 
@@ -134,7 +145,7 @@ impl Object for ScopeSpans {
                 self.fault = self.fault.or(notes.take_fault());
             }
             "spans" => value.each(Draft::default, |draft| {
-                self.spans.push(Draft { fault: notes.take_fault(), ..draft });
+                notes.memory.push(&mut self.spans, Draft { fault: notes.take_fault(), ..draft })
             })?,
             "schemaUrl" | "schema_url" => self.scope.schema_url = value.text()?,
             _ => value.skip()?,
@@ -175,8 +186,11 @@ impl Object for Draft {
             "links" => {
                 let notes = value.notes;
                 value.each(DraftLink::default, |link| match link.finish() {
-                    Ok(link) => self.links.push(link),
-                    Err(reason) => notes.note_fault(reason),
+                    Ok(link) => notes.memory.push(&mut self.links, link),
+                    Err(reason) => {
+                        notes.note_fault(reason);
+                        Ok(())
+                    }
                 })?;
             }
             "droppedLinksCount" | "dropped_links_count" => self.dropped_links_count = value.integer()?,
@@ -263,7 +277,8 @@ impl<A> Member<'_, A> {
         A: MapAccess<'de>,
     {
         let pair = || Pair { attribute: Attribute { key: String::new(), value: Value::Null }, depth };
-        self.each(pair, |pair| attributes.0.push(pair.attribute))
+        let memory = self.notes.memory;
+        self.each(pair, |pair| memory.push(&mut attributes.0, pair.attribute))
     }
 }
 
@@ -316,7 +331,10 @@ impl Object for AnyValue {
 impl Object for ArrayValue {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
         match name {
-            "values" => value.each(|| AnyValue::new(self.depth), |any| self.values.push(any.value)),
+            "values" => {
+                let memory = value.notes.memory;
+                value.each(|| AnyValue::new(self.depth), |any| memory.push(&mut self.values, any.value))
+            }
             _ => value.skip(),
         }
     }

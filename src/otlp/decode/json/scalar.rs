@@ -15,7 +15,7 @@ use crate::model::{IdError, SpanId, TraceId};
 
 /// Reads a text, as bytes: what is not UTF-8 is repaired and noted, and so is half a surrogate pair (`"\ud83d"`), which
 /// JavaScript writes when it has cut a text in the middle of a character.
-pub(super) struct Text<'a>(pub(super) &'a Notes);
+pub(super) struct Text<'a>(pub(super) &'a Notes<'a>);
 
 impl Text<'_> {
     fn repair<'b>(&self, bytes: &'b [u8]) -> Cow<'b, str> {
