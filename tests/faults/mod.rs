@@ -14,6 +14,7 @@ mod disk;
 mod kill;
 mod ledger;
 mod lock;
+mod overload;
 mod postgres;
 mod proxy;
 mod twice;
