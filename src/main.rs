@@ -27,8 +27,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// Threads for what would keep others waiting, like decoding a large request. Many more than there are cores would only
+/// take memory.
+const BLOCKING_THREADS_MAX: usize = 4;
+
 fn run<E: Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.max_blocking_threads(BLOCKING_THREADS_MAX).enable_all().build();
     let runtime = runtime.map_err(|error| format!("can not start the runtime: {error}"))?;
     let result = runtime.block_on(command).map_err(|error| sentence(&error));
     // Whatever still runs was given its time.

@@ -128,7 +128,7 @@ pub struct ServeArgs {
     /// Most requests that wait for their commit; one more is told to come again
     #[arg(long, env = "TRACEWELL_QUEUE_REQUESTS_MAX", default_value_t = 512, value_parser = at_least_one)]
     pub queue_requests_max: usize,
-    /// Most bytes of requests that wait for their commit
+    /// Most memory that requests may take from the door to their answer, in bytes: bodies, and what is made of them
     #[arg(long, env = "TRACEWELL_QUEUE_BYTES_MAX", default_value_t = 256 * MIB, value_parser = at_least_one)]
     pub queue_bytes_max: usize,
     /// Most spans in one transaction, unless a single request has more

@@ -2,7 +2,7 @@
 //!
 //! Full means "no" now: nobody waits for a place, and a place is held from the door to the answer. There is no linger
 //! either: a writer takes whatever has come while the last commit ran, so groups grow with the load by themselves. What is not here: decoding (`otlp/`, called by the doors) and status codes
-//! (`server/status.rs`). Next: `writer.rs` for the group commit, `room.rs` for the bounds.
+//! (`server/status.rs`). Next: `writer.rs` for the group commit, `delivery.rs` for what is counted, `room.rs` for the bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
-use crate::store::{Batch, SpanStore, StoreError};
+use crate::store::{SpanStore, StoreError, Written};
 
+mod delivery;
 mod room;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use delivery::Delivery;
 pub use room::Place;
 use room::Room;
 use writer::{Caller, Job, Writer};
@@ -28,7 +30,7 @@ use writer::{Caller, Job, Writer};
 pub struct IngestSettings {
     /// How many requests may be between the door and their answer.
     pub queue_requests_max: usize,
-    /// How many bytes these requests may have together. A single larger one enters when no other holds bytes.
+    /// How much memory these requests may take together: their bodies, and what is made of them.
     pub queue_bytes_max: usize,
     /// How many commits run at the same time: 1 for SQLite, which has a single writer.
     pub writers: usize,
@@ -42,6 +44,12 @@ pub enum IngestError {
     /// There is no place in the queue; a later attempt may find one.
     #[error("the queue is full")]
     QueueFull,
+    /// The request takes more memory than all requests may together; it never will fit.
+    #[error("the request takes more than {queue_bytes_max} bytes of memory")]
+    TooLarge {
+        /// What all may take together.
+        queue_bytes_max: usize,
+    },
     /// This process takes no more requests; another one may.
     #[error("the server is stopping")]
     Stopping,
@@ -55,6 +63,7 @@ pub enum IngestError {
 pub struct Ingest {
     room: Arc<Room>,
     queue: mpsc::Sender<Job>,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
     writers: TaskTracker,
 }
@@ -75,7 +84,8 @@ impl Ingest {
         for _ in 0..settings.writers.max(1) {
             writers.spawn(writer.clone().run());
         }
-        Self { room: Arc::new(Room::new(settings, metrics)), queue, stop, writers }
+        let room = Arc::new(Room::new(settings, Arc::clone(&metrics)));
+        Self { room, queue, metrics, stop, writers }
     }
 
     /// Takes a place for a request that is about to come, or says at once that there is none. A door calls this
@@ -87,26 +97,31 @@ impl Ingest {
         Room::enter(&self.room).ok_or(IngestError::QueueFull)
     }
 
-    /// Returns when all spans of the batch are committed, or when they will not be. A caller that stops waiting
-    /// takes nothing back: the spans are stored all the same. A batch without spans is done at once.
-    pub async fn commit(&self, place: Place, batch: Batch) -> Result<(), IngestError> {
-        if batch.spans().is_empty() {
+    /// Returns when all good spans of the request are committed, or when they will not be. A caller that stops waiting
+    /// takes nothing back: the spans are stored all the same. Without good spans it is done at once.
+    pub async fn commit(&self, place: Place, delivery: Delivery) -> Result<(), IngestError> {
+        if delivery.batch.spans().is_empty() {
+            delivery.tally.settle(&self.metrics, Ok(Written::Stored));
             return Ok(());
         }
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Job { batch, caller: Caller { place, answer } }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => IngestError::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => IngestError::Stopping,
+        self.queue.try_send(Job { delivery, caller: Caller { place, answer } }).map_err(|error| {
+            let (job, refusal, reason) = match error {
+                mpsc::error::TrySendError::Full(job) => (job, IngestError::QueueFull, "queue_full"),
+                mpsc::error::TrySendError::Closed(job) => (job, IngestError::Stopping, "stopping"),
+            };
+            job.delivery.tally.refuse(&self.metrics, reason);
+            refusal
         })?;
         let lost = |_| Err(Arc::new(StoreError::Bug("the writer ended without an answer".into())));
         answered.await.unwrap_or_else(lost).map_err(IngestError::Store)
     }
 
     /// [`enter`](Self::enter), [`Place::hold`] and [`commit`](Self::commit) in one: for a request that is in memory.
-    pub async fn submit(&self, batch: Batch, request_bytes: usize) -> Result<(), IngestError> {
-        let mut place = self.enter()?;
+    pub async fn submit(&self, delivery: Delivery, request_bytes: usize) -> Result<(), IngestError> {
+        let place = self.enter()?;
         place.hold(request_bytes)?;
-        self.commit(place, batch).await
+        self.commit(place, delivery).await
     }
 
     /// From now on no request enters. What was received is committed and answered.

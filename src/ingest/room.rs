@@ -1,12 +1,18 @@
-//! The bounds of the queue: how many requests, and how many bytes of them, may be between the door and their answer.
+//! The bounds of the queue: how many requests may be between the door and their answer, and how much memory they may
+//! take together: their bodies, compressed and plain, and what is made of them.
 //!
 //! Two numbers under one lock that is never held across anything slow. Nobody waits here: there is room or there is
 //! not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{IngestError, IngestSettings};
 use crate::metrics::Metrics;
+
+/// Nobody enters while less than this part of the bytes is free: an eighth. It is for those who are inside and grow;
+/// to refuse one of them is to throw away what was done for it.
+const FREE_TO_ENTER_DIVISOR: usize = 8;
 
 pub(super) struct Room {
     settings: IngestSettings,
@@ -20,24 +26,33 @@ struct Usage {
     bytes: usize,
 }
 
-/// A request's place between the door and its answer, with the bytes that it holds. Dropping it makes room.
+/// A request's place between the door and its answer, with the bytes that it holds. Dropping it makes room. Whoever has
+/// the request's bytes in hand has its place too, so that no byte is without one.
 pub struct Place {
     room: Arc<Room>,
-    bytes: usize,
+    /// Changed under the room's lock only.
+    bytes: AtomicUsize,
 }
 
 impl Place {
-    /// Takes this many bytes of the room, or says at once that there are not so many. Called before a body is
-    /// decoded, which makes several bytes out of one.
-    pub fn hold(&mut self, request_bytes: usize) -> Result<(), IngestError> {
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Holds so many bytes from now on, or says at once that it can not and holds what it held. To be called before the
+    /// memory is taken, and after it was given back. To hold less always succeeds.
+    pub fn hold(&self, bytes: usize) -> Result<(), IngestError> {
+        let queue_bytes_max = self.room.settings.queue_bytes_max;
         let mut usage = self.room.lock();
-        let others = usage.bytes.saturating_sub(self.bytes);
-        let together = others.saturating_add(request_bytes);
-        if others > 0 && together > self.room.settings.queue_bytes_max {
-            return Err(IngestError::QueueFull);
+        let together = usage.bytes.saturating_sub(self.bytes()).saturating_add(bytes);
+        if bytes > self.bytes() && together > queue_bytes_max {
+            let never_fits = bytes > queue_bytes_max;
+            return Err(if never_fits { IngestError::TooLarge { queue_bytes_max } } else { IngestError::QueueFull });
         }
         usage.bytes = together;
-        self.bytes = request_bytes;
+        self.bytes.store(bytes, Ordering::Relaxed);
         self.room.show(&usage);
         Ok(())
     }
@@ -47,7 +62,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut usage = self.room.lock();
         usage.requests = usage.requests.saturating_sub(1);
-        usage.bytes = usage.bytes.saturating_sub(self.bytes);
+        usage.bytes = usage.bytes.saturating_sub(self.bytes());
         self.room.show(&usage);
     }
 }
@@ -58,13 +73,15 @@ impl Room {
     }
 
     pub(super) fn enter(room: &Arc<Self>) -> Option<Place> {
+        let IngestSettings { queue_requests_max, queue_bytes_max, .. } = room.settings;
+        let bytes_to_enter = queue_bytes_max.saturating_sub(queue_bytes_max / FREE_TO_ENTER_DIVISOR);
         let mut usage = room.lock();
-        if usage.requests >= room.settings.queue_requests_max {
+        if usage.requests >= queue_requests_max || usage.bytes > bytes_to_enter {
             return None;
         }
         usage.requests = usage.requests.saturating_add(1);
         room.show(&usage);
-        Some(Place { room: Arc::clone(room), bytes: 0 })
+        Some(Place { room: Arc::clone(room), bytes: AtomicUsize::new(0) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Usage> {

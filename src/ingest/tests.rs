@@ -8,8 +8,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::model::{Operation, Span, SpanKey, TraceId, TraceSummary};
+use crate::otlp::decode::{self, Decoded};
 use crate::store::memory::MemoryStore;
-use crate::store::{Scan, SpanStream, Watermark, Written};
+use crate::store::{Batch, Scan, SpanStream, Watermark};
 
 /// Fails any write that has a span named `bug`, `refused`, `busy` or `panic`, in that way. Each write waits for a
 /// permit of the gate, and adds one to `begun` before.
@@ -126,7 +127,7 @@ impl Bench {
         let ingest = self.ingest.clone();
         let (queued, is_queued) = oneshot::channel();
         let sent = tokio::spawn(async move {
-            let mut commit = std::pin::pin!(ingest.commit(place, batch(name)));
+            let mut commit = std::pin::pin!(ingest.commit(place, delivery(name)));
             assert!(futures::poll!(commit.as_mut()).is_pending());
             queued.send(()).unwrap();
             commit.await
@@ -136,8 +137,8 @@ impl Bench {
     }
 
     /// Submits a request and waits for its answer, but not forever.
-    async fn submit(&self, batch: Batch, request_bytes: usize) -> Result<(), IngestError> {
-        tokio::time::timeout(A_WHILE, self.ingest.submit(batch, request_bytes)).await.expect("no answer")
+    async fn submit(&self, delivery: Delivery, request_bytes: usize) -> Result<(), IngestError> {
+        tokio::time::timeout(A_WHILE, self.ingest.submit(delivery, request_bytes)).await.expect("no answer")
     }
 
     fn committed(&self) -> Vec<Vec<String>> {
@@ -150,8 +151,9 @@ impl Bench {
     }
 }
 
-fn batch(name: &str) -> Batch {
-    Batch::new(vec![Span::example(name)])
+/// One good span of this name.
+fn delivery(name: &str) -> Delivery {
+    Decoded { spans: vec![Span::example(name)], ..Decoded::default() }.into()
 }
 
 /// One answer in a word.
@@ -159,6 +161,7 @@ fn word(answer: &Result<(), IngestError>) -> &'static str {
     match answer {
         Ok(()) => "ok",
         Err(IngestError::QueueFull) => "full",
+        Err(IngestError::TooLarge { .. }) => "large",
         Err(IngestError::Stopping) => "stopping",
         Err(IngestError::Store(error)) => match &**error {
             StoreError::Busy(_) => "busy",
@@ -197,7 +200,7 @@ async fn what_waits_is_committed_in_one_go_and_only_then_answered() {
     assert_eq!(word(&answer.await.unwrap()), "ok");
     assert_eq!(group(&bench, &["b", "c", "d"], 2).await, ["ok", "ok", "ok"]);
     assert_eq!(bench.committed(), [vec!["a"], vec!["first"], vec!["b", "c", "d"]]);
-    bench.metric("tracewell_spans_stored_total 5");
+    bench.metric("tracewell_spans_stored_total{service=\"unknown_service\"} 5");
     bench.metric("tracewell_commit_seconds_count 3");
 }
 
@@ -212,31 +215,45 @@ async fn a_group_ends_with_the_request_that_fills_it() {
 async fn a_full_queue_refuses_at_once_and_has_room_after_the_answer() {
     let bench = Bench::new(IngestSettings { queue_requests_max: 2, ..SETTINGS });
     let (one, two) = (bench.send("a").await, bench.send("b").await);
-    assert_eq!(word(&bench.submit(batch("c"), 0).await), "full");
+    assert_eq!(word(&bench.submit(delivery("c"), 0).await), "full");
     bench.metric("tracewell_queue_requests 2");
     bench.open(2);
     assert_eq!((word(&one.await.unwrap()), word(&two.await.unwrap())), ("ok", "ok"));
     bench.metric("tracewell_queue_requests 0");
     bench.open(1);
-    assert_eq!(word(&bench.submit(batch("d"), 0).await), "ok");
+    assert_eq!(word(&bench.submit(delivery("d"), 0).await), "ok");
 }
 
 #[tokio::test]
-async fn bytes_are_bounded_but_one_large_request_passes_alone() {
+async fn bytes_are_bounded_and_what_never_fits_is_told_so() {
     let bench = Bench::new(SETTINGS);
-    let mut large = bench.ingest.enter().unwrap();
-    large.hold(5_000).unwrap();
-    bench.metric("tracewell_queue_bytes 5000");
-    let mut other = bench.ingest.enter().unwrap();
-    assert!(matches!(other.hold(1), Err(IngestError::QueueFull)));
+    let large = bench.ingest.enter().unwrap();
+    large.hold(600).unwrap();
+    let other = bench.ingest.enter().unwrap();
+    assert!(matches!(other.hold(401), Err(IngestError::QueueFull)));
+    assert!(matches!(other.hold(1_001), Err(IngestError::TooLarge { queue_bytes_max: 1_000 })));
+    other.hold(400).unwrap();
+    bench.metric("tracewell_queue_bytes 1000");
+    assert!(matches!(large.hold(601), Err(IngestError::QueueFull)));
+    large.hold(599).unwrap();
     drop(large);
-    other.hold(600).unwrap();
-    assert_eq!(word(&bench.submit(batch("a"), 401).await), "full");
-    other.hold(500).unwrap();
+    assert_eq!(word(&bench.submit(delivery("a"), 601).await), "full");
     bench.open(1);
-    assert_eq!(word(&bench.submit(batch("a"), 500).await), "ok");
-    bench.metric("tracewell_queue_bytes 500");
+    assert_eq!(word(&bench.submit(delivery("a"), 600).await), "ok");
+    bench.metric("tracewell_queue_bytes 400");
     bench.metric("tracewell_queue_requests 1");
+}
+
+/// Those who are inside may grow: nobody enters who would take their room.
+#[tokio::test]
+async fn the_last_eighth_is_for_those_inside() {
+    let bench = Bench::new(SETTINGS);
+    let inside = bench.ingest.enter().unwrap();
+    inside.hold(876).unwrap();
+    assert!(matches!(bench.ingest.enter(), Err(IngestError::QueueFull)));
+    inside.hold(1_000).unwrap();
+    inside.hold(875).unwrap();
+    assert!(bench.ingest.enter().is_ok());
 }
 
 #[tokio::test]
@@ -268,7 +285,7 @@ async fn a_panic_in_the_store_is_an_answer_and_the_writer_lives_on() {
     let bench = Bench::new(SETTINGS);
     assert_eq!(group(&bench, &["b", "panic", "c"], 5).await, ["ok", "bug", "ok"]);
     bench.open(1);
-    assert_eq!(word(&bench.submit(batch("after"), 0).await), "ok");
+    assert_eq!(word(&bench.submit(delivery("after"), 0).await), "ok");
 }
 
 #[tokio::test]
@@ -291,7 +308,7 @@ async fn a_drain_commits_what_was_received_and_lets_nothing_in() {
         sent.push(bench.send("a").await);
     }
     bench.ingest.begin_drain();
-    assert_eq!(word(&bench.submit(batch("late"), 0).await), "stopping");
+    assert_eq!(word(&bench.submit(delivery("late"), 0).await), "stopping");
     assert!(!bench.ingest.drain(Duration::ZERO).await);
     bench.open(10);
     assert!(bench.ingest.drain(A_WHILE).await);
@@ -306,13 +323,13 @@ async fn a_place_taken_before_the_drain_ended_is_told_so() {
     let bench = Bench::new(SETTINGS);
     let place = bench.ingest.enter().unwrap();
     assert!(bench.ingest.drain(A_WHILE).await);
-    assert_eq!(word(&bench.ingest.commit(place, batch("late")).await), "stopping");
+    assert_eq!(word(&bench.ingest.commit(place, delivery("late")).await), "stopping");
 }
 
 #[tokio::test]
 async fn a_request_without_spans_is_done_without_a_write() {
     let bench = Bench::new(SETTINGS);
-    assert_eq!(word(&bench.submit(Batch::default(), 10).await), "ok");
+    assert_eq!(word(&bench.submit(Decoded::default().into(), 10).await), "ok");
     bench.metric("tracewell_queue_bytes 0");
     assert!(bench.ingest.drain(A_WHILE).await);
     assert_eq!(bench.store.begun.available_permits(), 0);
@@ -326,7 +343,7 @@ async fn no_answer_is_lost_and_every_ok_is_true() {
     let names = ["a", "bug", "b", "busy", "c", "panic", "d", "refused"];
     let callers = (0..400).map(|number| {
         let (ingest, name) = (bench.ingest.clone(), names[number % names.len()]);
-        tokio::spawn(async move { (name, ingest.submit(batch(name), 1).await) })
+        tokio::spawn(async move { (name, ingest.submit(delivery(name), 1).await) })
     });
     let mut stored = 0;
     for caller in callers.collect::<Vec<_>>() {
@@ -344,4 +361,65 @@ async fn no_answer_is_lost_and_every_ok_is_true() {
     }
     assert_eq!(bench.committed().into_iter().flatten().count(), stored);
     bench.metric("tracewell_queue_requests 0");
+}
+
+/// One good span of this name, and a bad one of the service "b".
+fn decoded_with_a_bad_span(name: &str) -> Decoded {
+    let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"b"}}]}"#;
+    let body = format!(r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"spans":[{{}}]}}]}}]}}"#);
+    let decoded = decode::json(body.as_bytes()).unwrap();
+    assert_eq!(decoded.rejected.count(), 1);
+    Decoded { spans: vec![Span::example(name)], ..decoded }
+}
+
+/// The ledger of a bench to which one such request came, without what is zero.
+async fn ledger_after(name: &'static str) -> Vec<String> {
+    let bench = Bench::new(SETTINGS);
+    bench.open(10);
+    if name == "stopping" {
+        let place = bench.ingest.enter().unwrap();
+        assert!(bench.ingest.drain(A_WHILE).await);
+        assert_eq!(word(&bench.ingest.commit(place, decoded_with_a_bad_span(name).into()).await), "stopping");
+    } else {
+        let _ = bench.submit(decoded_with_a_bad_span(name).into(), 0).await;
+    }
+    let text = bench.metrics.text().unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("tracewell_spans_"));
+    lines.filter(|line| !line.ends_with(" 0")).map(|line| line.replace("unknown_service", "a")).collect()
+}
+
+/// For the good span's service and for the bad one's: received is what was stored or rejected, and nothing of a request
+/// that is to come again is received.
+#[tokio::test]
+async fn every_span_is_entered_by_what_became_of_it() {
+    let bad = [r#"received_total{service="b"} 1"#, r#"rejected_total{service="b",reason="trace_id"} 1"#];
+    for (name, became) in [
+        ("good", r#"stored_total{service="a"} 1"#),
+        ("refused", r#"rejected_total{service="a",reason="database_refused"} 1"#),
+        ("bug", r#"rejected_total{service="a",reason="store_failure"} 1"#),
+        ("panic", r#"rejected_total{service="a",reason="store_failure"} 1"#),
+    ] {
+        let mut expected = vec![r#"received_total{service="a"} 1"#, became];
+        expected.extend(bad);
+        let mut ledger = ledger_after(name).await;
+        expected.sort_unstable();
+        ledger.sort_unstable();
+        assert_eq!(ledger, expected, "{name}");
+    }
+    for (name, reason) in [("busy", "database_busy"), ("stopping", "stopping")] {
+        let refused = |service| format!(r#"refused_total{{service="{service}",reason="{reason}"}} 1"#);
+        let mut ledger = ledger_after(name).await;
+        ledger.sort_unstable();
+        assert_eq!(ledger, [refused("a"), refused("b")], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_good_spans_is_entered_too() {
+    let bench = Bench::new(SETTINGS);
+    let decoded = Decoded { spans: Vec::new(), ..decoded_with_a_bad_span("") };
+    assert_eq!(word(&bench.submit(decoded.into(), 0).await), "ok");
+    assert_eq!(bench.store.begun.available_permits(), 0);
+    bench.metric(r#"tracewell_spans_received_total{service="b"} 1"#);
+    bench.metric(r#"tracewell_spans_rejected_total{service="b",reason="trace_id"} 1"#);
 }

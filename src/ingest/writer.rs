@@ -3,13 +3,14 @@
 //! A request that the store refuses must not fail its neighbours, so a group that fails for any reason but a busy
 //! database is written again, each request apart. (Promise 2 of the store: after such an error nothing of the group is
 //! stored.) A panic in the store is an error like any other: the writer lives on and the callers hear of it.
+//!
+//! What became of a request is known here and nowhere else, since its caller may be gone; so the ledger is kept here.
 
 use std::any::Any;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Place;
+use super::delivery::{Delivery, Tally};
 use crate::metrics::Metrics;
 use crate::store::{Batch, SpanStore, StoreError, Written};
 
@@ -25,7 +27,7 @@ pub(super) type Answer = Result<(), Arc<StoreError>>;
 
 /// A request in the queue.
 pub(super) struct Job {
-    pub(super) batch: Batch,
+    pub(super) delivery: Delivery,
     pub(super) caller: Caller,
 }
 
@@ -34,6 +36,9 @@ pub(super) struct Caller {
     pub(super) place: Place,
     pub(super) answer: oneshot::Sender<Answer>,
 }
+
+/// What to count of a request that is written, and whom to tell.
+type Asker = (Tally, Caller);
 
 impl Caller {
     /// The place is free before the caller hears, so that its next request finds it so. A caller that went away does
@@ -72,20 +77,28 @@ impl Writer {
                 () = self.stop.cancelled(), if !queue.is_closed() => queue.close(),
             }
         };
-        let mut spans = first.batch.spans().len();
+        let mut spans = first.delivery.batch.spans().len();
         let mut group = vec![first];
         while spans < self.group_spans_max
             && let Ok(job) = queue.try_recv()
         {
-            spans = spans.saturating_add(job.batch.spans().len());
+            spans = spans.saturating_add(job.delivery.batch.spans().len());
             group.push(job);
         }
         Some(group)
     }
 
     async fn write_group(&self, group: Vec<Job>) {
-        let (batches, callers): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.batch, job.caller)).unzip();
+        let part = |Job { delivery: Delivery { batch, tally }, caller }| (batch, (tally, caller));
+        let (batches, askers): (Vec<_>, Vec<_>) = group.into_iter().map(part).unzip();
         match self.write(&batches).await {
+            Ok(written) => {
+                // Its memory is free before its place is.
+                drop(batches);
+                for (asker, written) in askers.into_iter().zip(written) {
+                    self.settle(asker, Ok(written));
+                }
+            }
             Err(error) if batches.len() > 1 && !is_busy(&error) => {
                 tracing::warn!(
                     requests = batches.len(),
@@ -93,45 +106,53 @@ impl Writer {
                     cause = error.source().map(tracing::field::display),
                     "a group was not stored, each of its requests is written apart",
                 );
-                self.write_apart(batches, callers).await;
+                self.write_apart(batches, askers).await;
             }
-            written => callers.into_iter().for_each(|caller| caller.hear(written.clone())),
+            Err(error) => {
+                drop(batches);
+                for asker in askers {
+                    self.settle(asker, Err(Arc::clone(&error)));
+                }
+            }
         }
     }
 
     /// Once the database is busy the rest is not tried: each attempt could last as long as the first.
-    async fn write_apart(&self, batches: Vec<Batch>, callers: Vec<Caller>) {
+    async fn write_apart(&self, batches: Vec<Batch>, askers: Vec<Asker>) {
         let mut busy = None;
-        for (batch, caller) in batches.iter().zip(callers) {
+        for (batch, asker) in batches.into_iter().zip(askers) {
             let written = match &busy {
                 Some(error) => Err(Arc::clone(error)),
-                None => self.write(slice::from_ref(batch)).await,
+                None => self.write_one(&batch).await,
             };
+            drop(batch);
             busy = written.as_ref().err().filter(|error| is_busy(error)).cloned();
-            caller.hear(written);
+            self.settle(asker, written);
         }
     }
 
-    async fn write(&self, batches: &[Batch]) -> Answer {
+    async fn write_one(&self, batch: &Batch) -> Result<Written, Arc<StoreError>> {
+        let written = self.write(slice::from_ref(batch)).await?;
+        written.first().copied().ok_or_else(|| Arc::new(StoreError::Bug("the store does not say what it did".into())))
+    }
+
+    /// What became of each batch.
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, Arc<StoreError>> {
         let began = Instant::now();
         let written = AssertUnwindSafe(self.store.write(batches)).catch_unwind().await;
         let written = written.unwrap_or_else(|panic| Err(StoreError::Bug(panic_text(panic.as_ref()).into())));
         match &written {
-            Ok(written) => self.count(batches, written, began.elapsed()),
+            Ok(_) => self.metrics.committed(began.elapsed()),
             Err(StoreError::Corrupt { .. } | StoreError::Bug(_)) => self.metrics.store_failed(),
             Err(StoreError::Busy(_) | StoreError::Refused { .. }) => {}
         }
-        written.map(drop).map_err(Arc::new)
+        written.map_err(Arc::new)
     }
 
-    fn count(&self, batches: &[Batch], written: &[Written], took: Duration) {
-        let spans_that = |became: Written| {
-            let these = batches.iter().zip(written).filter(|(_, written)| **written == became);
-            let spans: usize = these.map(|(batch, _)| batch.spans().len()).sum();
-            u64::try_from(spans).unwrap_or(u64::MAX)
-        };
-        self.metrics.committed(spans_that(Written::Stored), took);
-        self.metrics.recognised(spans_that(Written::Recognised));
+    /// Counts before the caller hears, so that who was answered finds it counted.
+    fn settle(&self, (tally, caller): Asker, written: Result<Written, Arc<StoreError>>) {
+        tally.settle(&self.metrics, written.as_ref().copied().map_err(|error| &**error));
+        caller.hear(written.map(drop));
     }
 }
 

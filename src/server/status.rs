@@ -44,6 +44,12 @@ pub enum Failure {
         /// The limit.
         request_bytes_max: usize,
     },
+    /// The request would take more memory than the server has for all.
+    #[error("the request takes more than {queue_bytes_max} bytes of memory when it is read: send less at once")]
+    TooLargeInMemory {
+        /// The limit.
+        queue_bytes_max: usize,
+    },
     /// There is no place in the queue.
     #[error("busy: the queue is full, try again later")]
     QueueFull,
@@ -85,6 +91,7 @@ impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::QueueFull => Self::QueueFull,
+            IngestError::TooLarge { queue_bytes_max } => Self::TooLargeInMemory { queue_bytes_max },
             IngestError::Stopping => Self::Stopping,
             IngestError::Store(error) => Self::Store(error),
         }
@@ -159,6 +166,9 @@ impl Failure {
             Self::Undecodable(_) => row("undecodable", Code::InvalidArgument, StatusCode::BAD_REQUEST, Kind::Callers),
             Self::TooLarge { .. } => {
                 row("too_large", Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE, Kind::Callers)
+            }
+            Self::TooLargeInMemory { .. } => {
+                row("too_large_in_memory", Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE, Kind::Callers)
             }
             Self::QueueFull => row("queue_full", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
             Self::Stopping => row("stopping", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
@@ -325,6 +335,7 @@ mod tests {
         vec![
             (Failure::Undecodable("no".to_owned()), Code::InvalidArgument, 400, false),
             (Failure::TooLarge { request_bytes_max: 9 }, Code::ResourceExhausted, 413, false),
+            (IngestError::TooLarge { queue_bytes_max: 9 }.into(), Code::ResourceExhausted, 413, false),
             (IngestError::QueueFull.into(), Code::Unavailable, 503, true),
             (IngestError::Stopping.into(), Code::Unavailable, 503, true),
             (StoreError::Busy("away".into()).into(), Code::Unavailable, 503, true),

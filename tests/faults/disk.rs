@@ -9,6 +9,7 @@ use tracewell::model::{Span, Value};
 use super::lock::{lock, unlock};
 use super::{assert_shows, comes, gauge};
 use crate::support::directory::Directory;
+use crate::support::ledger::Ledger;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command, run};
 use crate::support::sender::{Door, Doors, Heard, Request, SPANS_PER_REQUEST, Sender};
@@ -62,6 +63,7 @@ async fn a_full_disk_refuses_whole_requests_until_there_is_room() {
         assert_eq!(sender.send(doors, Door::Grpc, &request).await, Heard::Stored);
         sent.extend(request.spans);
     }
+    assert_eq!(Ledger::read(&server).total("stored"), sent.len() as u64);
     assert!(block_in_place(|| server.stop()).success());
     assert_shows(&url, &sent).await;
 }

@@ -4,6 +4,7 @@ use tokio::task::block_in_place;
 
 use super::{assert_shows, random, rounds};
 use crate::support::directory::Directory;
+use crate::support::ledger::Ledger;
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
@@ -43,6 +44,7 @@ async fn check(url: &str) {
     }
     let progress = load.progress();
     let spans = load.finish().await;
+    Ledger::read(&server);
     assert!(server.stop().success());
     assert!(progress.unheard > 0, "no kill met a request: {progress:?}");
     assert_shows(url, &spans).await;

@@ -5,6 +5,7 @@ use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use super::{A_WHILE, assert_shows, gauge};
+use crate::support::ledger::Ledger;
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
@@ -41,6 +42,7 @@ async fn a_lock_fills_the_queue_and_no_more() {
     load.until("the first requests", |progress| progress.stored >= 2 * SENDERS).await;
     let spans = load.finish().await;
     assert_eq!(gauge(&server, "tracewell_queue_requests"), 0);
+    assert_eq!(Ledger::read(&server).total("stored"), spans.len() as u64);
     assert_shows(&database.url(), &spans).await;
 }
 
@@ -60,5 +62,8 @@ async fn a_long_lock_is_told_in_time() {
     }
     unlock(&mut holder).await;
     assert_eq!(sender.send(doors, Door::Grpc, &request).await, Heard::Stored);
+    // Nobody was there to hear of the first two, and they are counted all the same.
+    let (ledger, spans) = (Ledger::read(&server), request.spans.len() as u64);
+    assert_eq!((ledger.total("stored"), ledger.total("recognised")), (spans, 2 * spans));
     assert_shows(&database.url(), &request.spans).await;
 }

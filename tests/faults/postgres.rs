@@ -12,6 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use super::{A_WHILE, assert_shows};
 use crate::support::cluster::{Cluster, Stop};
 use crate::support::http::get;
+use crate::support::ledger::Ledger;
 use crate::support::load::Load;
 use crate::support::process::Server;
 use crate::support::sender::Doors;
@@ -32,7 +33,7 @@ async fn a_crash_loses_and_doubles_nothing() {
 
 /// Scenario: the database ends while requests are being committed, stays away until everybody has noticed, and starts
 /// again. Guarantee: meanwhile requests are refused with the time to come again and the server says that it is not
-/// ready, on both ways to ask; then it is again, by itself, and the three statements hold.
+/// ready, on both ways to ask; then it is again, by itself, and the three statements hold. The ledger balances.
 async fn check(how: Stop) {
     let cluster = block_in_place(Cluster::create);
     let server = block_in_place(|| Server::start(&cluster.url()));
@@ -58,6 +59,9 @@ async fn check(how: Stop) {
     let progress = load.progress();
     let spans = load.finish().await;
     assert_eq!((progress.late, progress.unheard), (0, 0), "{progress:?}");
+    // Each span was acknowledged once. Of those that were refused, some were committed: they were recognised later.
+    let ledger = Ledger::read(&server);
+    assert_eq!(ledger.total("received"), spans.len() as u64, "{ledger:#?}");
     assert_shows(&cluster.url(), &spans).await;
     assert!(block_in_place(|| server.stop()).success());
 }

@@ -4,6 +4,7 @@
 use tokio::task::block_in_place;
 
 use super::{assert_shows, random, rounds};
+use crate::support::ledger::Ledger;
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
 use crate::support::process::Server;
@@ -85,5 +86,6 @@ async fn cuts_under_load_lose_and_double_nothing() {
     let progress = load.progress();
     let spans = load.finish().await;
     assert!(progress.busy > 0, "nobody was told: {progress:?}");
+    assert_eq!(Ledger::read(&server).total("received"), spans.len() as u64);
     assert_shows(&database.url(), &spans).await;
 }

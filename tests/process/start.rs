@@ -154,7 +154,7 @@ fn every_request_is_answered_in_its_own_protocol() {
         assert_eq!(send_span(address, 1).unwrap(), 200);
     }
     let stored = get(server.web, "/metrics").unwrap().1;
-    assert!(stored.contains("tracewell_spans_received_total{protocol=\"http/json\"} 2\n"), "{stored}");
+    assert!(stored.contains("tracewell_spans_received_total{service=\"sender\"} 2\n"), "{stored}");
     for address in [server.grpc, server.http, server.web] {
         let (status, text) = get(address, "/v1/metrics").unwrap();
         assert!(status == 404 && text.contains("traces only"), "{status} {text}");

@@ -43,15 +43,24 @@ struct Shared {
 }
 
 impl Load {
-    /// So many senders, half of them by gRPC and half by HTTP.
+    /// So many senders, half of them by gRPC and half by HTTP, in protobuf.
     pub(crate) fn start(senders: u64, doors: Doors) -> Self {
+        Self::run(senders, doors, &[Door::Grpc, Door::Http], Request::numbered)
+    }
+
+    /// So many senders of these requests, by every door; `request` gets the numbers of a sender and of its request.
+    pub(crate) fn start_with(senders: u64, doors: Doors, request: fn(u64, u64) -> Request) -> Self {
+        Self::run(senders, doors, &Door::ALL, request)
+    }
+
+    fn run(senders: u64, doors: Doors, by: &[Door], request: fn(u64, u64) -> Request) -> Self {
         let shared = Arc::new(Shared {
             progress: watch::Sender::new(Progress::default()),
             doors: watch::Sender::new(Some(doors)),
             ending: watch::Sender::new(false),
         });
-        let run = |sender| send_all(Arc::clone(&shared), sender);
-        let senders = (0..senders).map(run).collect();
+        let run = |(number, door)| send_all(Arc::clone(&shared), number, door, request);
+        let senders = (0..senders).zip(by.iter().copied().cycle()).map(run).collect();
         Self { shared, senders }
     }
 
@@ -90,13 +99,12 @@ impl Load {
     }
 }
 
-async fn send_all(shared: Arc<Shared>, number: u64) -> Vec<Span> {
-    let door = if number.is_multiple_of(2) { Door::Grpc } else { Door::Http };
+async fn send_all(shared: Arc<Shared>, number: u64, door: Door, request_of: fn(u64, u64) -> Request) -> Vec<Span> {
     let mut sender = Sender::new();
     let mut spans = Vec::new();
     let mut requests = 0;
     while !*shared.ending.borrow() {
-        let request = Request::numbered(number, requests);
+        let request = request_of(number, requests);
         requests += 1;
         shared.deliver(&mut sender, door, &request).await;
         spans.extend(request.spans);

@@ -1,6 +1,7 @@
 //! What tests share: random values of the model (`arbitrary`), databases of a test's own, open to any store
 //! (`database`) or bare (`directory`, `postgres`; `cluster` with a server of its own, `proxy` to cut the way to it), the
-//! real server (`process`) and who talks to it (`http`, `sender`, `load`), and a few plain spans.
+//! real server (`process`), who talks to it (`http`, `sender`, `load`) and what it says of itself (`ledger`), and a few
+//! plain spans.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -4,24 +4,30 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tracewell::model::{Keyed, Resource, Span, Value};
-use tracewell::otlp::encode;
+use tracewell::otlp::{encode, encode_json};
 
 use super::process::Server;
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+/// The detail of a refusal that says when to come again.
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// How many spans of one trace come one after the other. Not a multiple of a request's, so that traces are torn.
 const SPANS_PER_TRACE: u64 = 7;
@@ -45,7 +51,14 @@ impl Doors {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
     Grpc,
+    /// In protobuf.
     Http,
+    /// By HTTP in JSON.
+    Json,
+}
+
+impl Door {
+    pub(crate) const ALL: [Self; 3] = [Self::Grpc, Self::Http, Self::Json];
 }
 
 /// What a sender hears.
@@ -74,12 +87,40 @@ impl Heard {
 pub(crate) struct Request {
     pub(crate) spans: Vec<Span>,
     message: ExportTraceServiceRequest,
+    /// So many of its spans the server must reject.
+    rejected: u64,
+    /// The message as it is posted, made when it is first asked for.
+    protobuf: OnceLock<Bytes>,
+    json: OnceLock<Bytes>,
 }
 
 impl Request {
     pub(crate) fn of(spans: Vec<Span>) -> Self {
         let message = ExportTraceServiceRequest { resource_spans: encode::traces_data(&spans).resource_spans };
-        Self { spans, message }
+        Self { spans, ..Self::of_message(message, 0) }
+    }
+
+    /// A request that may hold anything, of which the server must reject so many spans.
+    pub(crate) fn of_message(message: ExportTraceServiceRequest, rejected: u64) -> Self {
+        Self { spans: Vec::new(), message, rejected, protobuf: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    fn json(&self) -> Bytes {
+        let encode = || {
+            let data = TracesData { resource_spans: self.message.resource_spans.clone() };
+            encode_json::traces_data(&data).into()
+        };
+        self.json.get_or_init(encode).clone()
+    }
+
+    /// The message in protobuf.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.protobuf.get_or_init(|| self.message.encode_to_vec().into()).clone()
+    }
+
+    fn assert_rejected(&self, answer: ExportTraceServiceResponse) {
+        let rejected = answer.partial_success.map(|partial| partial.rejected_spans.unsigned_abs());
+        assert_eq!(rejected, (self.rejected > 0).then_some(self.rejected));
     }
 
     /// The `number`th request of a sender. No other has a span of it, and it brings a resource and an operation that
@@ -121,7 +162,14 @@ impl Sender {
     pub(crate) async fn send(&mut self, doors: Doors, door: Door, request: &Request) -> Heard {
         match door {
             Door::Grpc => self.send_grpc(doors.grpc, request).await,
-            Door::Http => self.send_http(doors.http, request).await.unwrap_or(Heard::Nothing),
+            Door::Http => {
+                let heard = self.post(doors.http, PROTOBUF, request.bytes()).await;
+                heard.map_or(Heard::Nothing, |answer| heard_by_protobuf(&answer, request))
+            }
+            Door::Json => {
+                let heard = self.post(doors.http, JSON, request.json()).await;
+                heard.map_or(Heard::Nothing, |answer| heard_by_json(&answer, request))
+            }
         }
     }
 
@@ -130,7 +178,7 @@ impl Sender {
         let client = self.grpc.entry(address).or_insert_with(|| TraceServiceClient::new(channel()));
         match client.export(request.message.clone()).await {
             Ok(answer) => {
-                assert_eq!(answer.into_inner().partial_success, None);
+                request.assert_rejected(answer.into_inner());
                 Heard::Stored
             }
             Err(status) => heard_of_grpc(&status),
@@ -138,24 +186,50 @@ impl Sender {
     }
 
     /// Fails when there is no whole answer.
-    async fn send_http(&self, address: SocketAddr, request: &Request) -> Option<Heard> {
-        let body = Full::new(Bytes::from(request.message.encode_to_vec()));
+    async fn post(&self, address: SocketAddr, content_type: &str, body: Bytes) -> Option<Response<Bytes>> {
         let post = http::Request::post(format!("http://{address}/v1/traces"))
-            .header(header::CONTENT_TYPE, "application/x-protobuf")
-            .body(body)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Full::new(body))
             .unwrap();
         let (parts, body) = self.http.request(post).await.ok()?.into_parts();
-        let body = body.collect().await.ok()?.to_bytes();
-        if parts.status == StatusCode::OK {
-            assert!(body.is_empty(), "some spans were rejected");
-            return Some(Heard::Stored);
+        let answer = Response::from_parts(parts, body.collect().await.ok()?.to_bytes());
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], content_type);
+        Some(answer)
+    }
+}
+
+fn heard_by_protobuf(answer: &Response<Bytes>, request: &Request) -> Heard {
+    if answer.status() == StatusCode::OK {
+        request.assert_rejected(ExportTraceServiceResponse::decode(answer.body().clone()).unwrap());
+        return Heard::Stored;
+    }
+    let status = tonic_types::pb::Status::decode(answer.body().clone()).unwrap();
+    let details: Vec<_> = status.details.iter().map(|detail| detail.type_url.as_str()).collect();
+    heard_by_http(answer, status.code, status.message.clone(), &details)
+}
+
+fn heard_by_json(answer: &Response<Bytes>, request: &Request) -> Heard {
+    let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+    if answer.status() == StatusCode::OK {
+        assert_eq!(body["partialSuccess"]["rejectedSpans"].is_null(), request.rejected == 0, "{body}");
+        return Heard::Stored;
+    }
+    let details = body["details"].as_array().unwrap().iter().map(|detail| detail["@type"].as_str().unwrap());
+    let (code, message) = (body["code"].as_i64().unwrap(), body["message"].as_str().unwrap().to_owned());
+    heard_by_http(answer, i32::try_from(code).unwrap(), message, &details.collect::<Vec<_>>())
+}
+
+/// A refusal with the parts of its `google.rpc.Status`.
+fn heard_by_http(answer: &Response<Bytes>, code: i32, message: String, details: &[&str]) -> Heard {
+    match answer.status() {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let seconds = answer.headers()[header::RETRY_AFTER].to_str().unwrap();
+            assert!(seconds.parse::<u64>().is_ok_and(|seconds| seconds > 0), "{seconds}");
+            assert_eq!((code, details), (i32::from(Code::Unavailable), &[RETRY_INFO][..]));
+            Heard::Busy(message)
         }
-        let message = tonic_types::pb::Status::decode(body).unwrap().message;
-        Some(match parts.status {
-            StatusCode::SERVICE_UNAVAILABLE if parts.headers.contains_key(header::RETRY_AFTER) => Heard::Busy(message),
-            StatusCode::GATEWAY_TIMEOUT => Heard::Late,
-            other => Heard::Refused(other.to_string(), message),
-        })
+        StatusCode::GATEWAY_TIMEOUT => Heard::Late,
+        other => Heard::Refused(other.to_string(), message),
     }
 }
 

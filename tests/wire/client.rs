@@ -99,6 +99,15 @@ pub(crate) async fn export_raw(
     let mut frame = vec![u8::from(compressed)];
     frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     frame.extend(message);
+    export_frames(address, headers, frame).await
+}
+
+/// One `Export` call with any body.
+pub(crate) async fn export_frames(
+    address: SocketAddr,
+    headers: &[(&str, &str)],
+    frames: Vec<u8>,
+) -> Result<ExportTraceServiceResponse, Status> {
     let path = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
     let mut request = Request::post(format!("http://{address}/{path}"))
         .header("content-type", "application/grpc")
@@ -107,7 +116,7 @@ pub(crate) async fn export_raw(
         request = request.header(*name, *value);
     }
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
-    let response = client.request(request.body(Full::new(Bytes::from(frame))).unwrap()).await.unwrap();
+    let response = client.request(request.body(Full::new(Bytes::from(frames))).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     if let Some(status) = Status::from_header_map(response.headers()) {
         return Err(status);

@@ -18,9 +18,10 @@ use tonic_types::StatusExt;
 use tracewell::store::StoreError;
 
 use super::client::{
-    JSON, PROTOBUF, export, export_raw, gzip, http, large, message, post, post_encoded, request, zlib, zstd,
+    JSON, PROTOBUF, export, export_frames, export_raw, gzip, http, large, message, post, post_encoded, request, zlib,
+    zstd,
 };
-use super::server::{A_WHILE, REQUEST_BYTES_MAX, Server};
+use super::server::{A_WHILE, QUEUE_BYTES_MAX, REQUEST_BYTES_MAX, Server};
 
 /// One good span in OTLP/JSON.
 const SPAN_JSON: &str = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[
@@ -57,8 +58,9 @@ async fn grpc_full_success_leaves_partial_success_unset_and_everything_stored() 
     let answer = export(server.grpc.address, &message(&["a", "b"])).await.unwrap();
     assert_eq!(answer.partial_success, None);
     assert_eq!(server.store.span_count().await, 2);
-    server.metric("tracewell_spans_received_total{protocol=\"grpc\"} 2");
-    server.metric("tracewell_spans_stored_total 2");
+    server.metric("tracewell_requests_received_total{protocol=\"grpc\"} 1");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 2");
+    server.metric("tracewell_spans_stored_total{service=\"unknown_service\"} 2");
     server.metric("tracewell_queue_requests 0");
     server.metric("tracewell_queue_bytes 0");
 }
@@ -71,8 +73,9 @@ async fn grpc_bad_spans_are_counted_and_good_ones_stored() {
     assert_eq!(partial.rejected_spans, 2);
     assert!(partial.error_message.contains("trace_id"), "{}", partial.error_message);
     assert_eq!(server.store.span_count().await, 2);
-    server.metric("tracewell_spans_received_total{protocol=\"grpc\"} 4");
-    server.metric("tracewell_spans_rejected_total{reason=\"trace_id\"} 2");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 4");
+    server.metric("tracewell_spans_stored_total{service=\"unknown_service\"} 2");
+    server.metric("tracewell_spans_rejected_total{service=\"unknown_service\",reason=\"trace_id\"} 2");
 }
 
 #[tokio::test]
@@ -276,9 +279,10 @@ async fn http_full_success_is_an_empty_message() {
         assert_eq!(answer.text(), text);
     }
     assert_eq!(server.store.span_count().await, 3);
-    server.metric("tracewell_spans_recognised_total 1");
-    server.metric("tracewell_spans_received_total{protocol=\"http/protobuf\"} 2");
-    server.metric("tracewell_spans_received_total{protocol=\"http/json\"} 2");
+    server.metric("tracewell_spans_received_total{service=\"unknown_service\"} 4");
+    server.metric("tracewell_spans_recognised_total{service=\"unknown_service\"} 1");
+    server.metric("tracewell_requests_received_total{protocol=\"http/protobuf\"} 3");
+    server.metric("tracewell_requests_received_total{protocol=\"http/json\"} 3");
 }
 
 #[tokio::test]
@@ -467,12 +471,14 @@ async fn a_request_that_takes_too_long_is_told_so() {
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
-/// Bytes are bounded before they are decoded, on either door, as they are after decompression.
+/// What is made of a body takes room too, on either door, as do bodies that are decompressed.
 #[tokio::test]
 async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
     let server = Server::gated(100, A_WHILE).await;
     let (grpc, http) = (server.grpc.address, server.http.address);
-    let first = tokio::spawn(async move { post_encoded(http, PROTOBUF, "gzip", gzip(&large(150_000))).await });
+    let ids = [&[0x0a, 16][..], &[7; 16], &[0x12, 8], &[7; 8]].concat();
+    let links = in_a_span(&[ids, [0x6a, 0x00].repeat(4_000)].concat());
+    let first = tokio::spawn(async move { post_encoded(http, PROTOBUF, "gzip", gzip(&links)).await });
     server.store.begun.acquire().await.unwrap().forget();
     let status = timeout(A_WHILE, export(grpc, &large(150_000))).await.unwrap().unwrap_err();
     assert_eq!((status.code(), retry_delay(&status).is_some()), (Code::Unavailable, true));
@@ -480,6 +486,59 @@ async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
     assert_eq!((second.status.as_u16(), second.header("retry-after")), (503, Some("1")));
     server.store.gate.add_permits(1);
     assert_eq!(first.await.unwrap().status, StatusCode::OK);
+    server.metric("tracewell_queue_bytes 0");
+}
+
+/// Bodies that are small for what is made of them, by any door: two bytes can be a link, three a span. Guarantee: no more
+/// memory is taken than all requests may take, and it is told that this will not change.
+#[tokio::test]
+async fn a_body_that_unfolds_too_far_is_refused_for_good() {
+    let server = Server::start().await;
+    let links = in_a_span(&[0x6a, 0x00].repeat(90_000));
+    let status = export(server.grpc.address, &links).await.unwrap_err();
+    assert_eq!((status.code(), retry_delay(&status)), (Code::ResourceExhausted, None), "{status:?}");
+    assert!(status.message().contains(&QUEUE_BYTES_MAX.to_string()), "{}", status.message());
+    let status = export_raw(server.grpc.address, &[("grpc-encoding", "gzip")], true, &gzip(&links)).await.unwrap_err();
+    assert_eq!((status.code(), retry_delay(&status)), (Code::ResourceExhausted, None), "{status:?}");
+    let spans = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#, "{},".repeat(60_000));
+    for (content_type, body) in [(PROTOBUF, links), (JSON, spans.into_bytes())] {
+        let plain = post(server.http.address, content_type, body.clone()).await;
+        let compressed = post_encoded(server.http.address, content_type, "zstd", zstd(&body)).await;
+        for answer in [plain, compressed] {
+            assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (413, None));
+        }
+    }
+    server.metric("tracewell_requests_refused_total{reason=\"too_large_in_memory\"} 6");
+    server.metric("tracewell_queue_bytes 0");
+    assert_eq!(server.store.span_count().await, 0);
+}
+
+/// A request of one span that has these bytes.
+fn in_a_span(span: &[u8]) -> Vec<u8> {
+    [0x12, 0x12, 0x0a].into_iter().fold(span.to_vec(), |message, key| {
+        let mut outer = vec![key];
+        prost::encode_length_delimiter(message.len(), &mut outer).unwrap();
+        outer.extend(message);
+        outer
+    })
+}
+
+/// As gRPC has it: a frame that ends early, has another behind it, or none at all.
+#[tokio::test]
+async fn grpc_a_call_is_one_whole_message() {
+    let server = Server::start().await;
+    let mut whole = vec![0, 0, 0, 0, 0];
+    whole[4] = u8::try_from(message(&["a"]).len()).unwrap();
+    whole.extend(message(&["a"]));
+    let twice = [&whole[..], &whole[..]].concat();
+    let unknown_flag = [&[2], &whole[1..]].concat();
+    for body in [&whole[..whole.len() - 1], &whole[..3], &twice, &unknown_flag, &[]] {
+        let status = export_frames(server.grpc.address, &[], body.to_vec()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Internal, "{body:?}");
+    }
+    export_frames(server.grpc.address, &[], whole).await.unwrap();
+    server.metric("tracewell_requests_refused_total{reason=\"undecodable\"} 5");
+    server.metric("tracewell_queue_requests 0");
     server.metric("tracewell_queue_bytes 0");
 }
 

@@ -4,14 +4,19 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::memory::{Full, bytes_of};
 use super::rejected::DESCRIPTIONS_MAX;
-use super::{Decoded, RejectReason, Rejected, size};
+use super::{Decoded, Memory, RejectReason, Rejected, size};
 use crate::model::{
-    Attributes, Event, IdError, Keyed, Link, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos,
+    Attributes, Event, IdError, Keyed, Link, Resource, SERVICE_UNKNOWN, Scope, Span, SpanId, SpanKind, Status, TraceId,
+    UnixNanos,
 };
 
 /// So many characters of a rejected span's name are told to its sender.
 const NAME_CHARS_MAX: usize = 64;
+
+/// What a span takes beside itself: its digest, and twice that while the request's fingerprint is made.
+const SPAN_EXTRA_BYTES: usize = 48;
 
 /// A resource or scope for all spans under it, or why it can not be had.
 pub(super) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
@@ -119,7 +124,7 @@ pub(super) struct Drafts {
 }
 
 impl Drafts {
-    pub(super) fn push(&mut self, draft: Draft) {
+    pub(super) fn push(&mut self, draft: Draft, memory: &Memory<'_>) -> Result<(), Full> {
         let fault = checked_ids(&draft).err();
         self.bad = self.bad.saturating_add(usize::from(fault.is_some()));
         match self.drafts.last_mut() {
@@ -128,9 +133,19 @@ impl Drafts {
                 if self.bad > DESCRIPTIONS_MAX && fault.is_some() && checked_ids(last).err() == fault =>
             {
                 *times = times.saturating_add(1);
+                Ok(())
             }
-            _ => self.drafts.push((Box::new(draft), 1)),
+            _ => {
+                memory.take(size_of::<Draft>())?;
+                memory.push(&mut self.drafts, (Box::new(draft), 1))
+            }
         }
+    }
+
+    /// What the drafts take of the memory, beside what is in them.
+    pub(super) fn taken_bytes(&self) -> usize {
+        let drafts = bytes_of::<Draft>(self.drafts.len());
+        drafts.saturating_add(bytes_of::<(Box<Draft>, u64)>(self.drafts.capacity()))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -149,41 +164,48 @@ impl IntoIterator for Drafts {
 }
 
 /// The spans of a request, as they are finished.
-#[derive(Debug, Default)]
-pub(super) struct Assembly {
+pub(super) struct Assembly<'a> {
+    memory: &'a Memory<'a>,
     spans: Vec<Span>,
     rejected: Rejected,
     /// How many spans came so far, which is the next one's index.
     seen: u64,
 }
 
-impl Assembly {
-    /// Keeps a draft of a message of so many bytes as a span; or rejects it, as often as it came.
+impl<'a> Assembly<'a> {
+    pub(super) fn new(memory: &'a Memory<'a>) -> Self {
+        Self { memory, spans: Vec::new(), rejected: Rejected::default(), seen: 0 }
+    }
+
+    /// Keeps a draft of a message of so many bytes as a span, or rejects it, as often as it came; says which.
     pub(super) fn add(
         &mut self,
         (draft, times): (Draft, u64),
         bytes_max: usize,
         resource: &Shared<Resource>,
         scope: &Shared<Scope>,
-    ) {
-        let indexes = self.seen..self.seen.saturating_add(times);
-        self.seen = indexes.end;
-        let rejected = &mut self.rejected;
-        let mut reject = |draft: &Draft, place: &str, reason: RejectReason| {
-            for index in indexes.clone() {
-                rejected.add(reason, || format!("span {index} {}: {place}{reason}", describe(draft)));
-            }
-        };
+    ) -> Result<bool, Full> {
+        let index = self.seen;
+        self.seen = index.saturating_add(times);
         let checked = checked_ids(&draft).and_then(|ids| {
             size::check(bytes_max, || size::of_span(&draft))?;
             Ok(ids)
         });
-        match (checked, resource, scope) {
-            (Err(reason), _, _) => reject(&draft, "", reason),
-            (_, Err(reason), _) => reject(&draft, "its resource: ", *reason),
-            (_, _, Err(reason)) => reject(&draft, "its scope: ", *reason),
-            (Ok(ids), Ok(resource), Ok(scope)) => self.spans.push(span(draft, ids, resource, scope)),
-        }
+        let (place, reason) = match (checked, resource, scope) {
+            (Err(reason), _, _) => ("", reason),
+            (_, Err(reason), _) => ("its resource: ", *reason),
+            (_, _, Err(reason)) => ("its scope: ", *reason),
+            (Ok(ids), Ok(resource), Ok(scope)) => {
+                self.memory.take(SPAN_EXTRA_BYTES)?;
+                self.memory.push(&mut self.spans, span(draft, ids, resource, scope))?;
+                return Ok(true);
+            }
+        };
+        let service = resource.as_ref().map_or(SERVICE_UNKNOWN, |resource| resource.service());
+        self.rejected.add(service, reason, times, self.memory, || {
+            format!("span {index} {}: {place}{reason}", describe(&draft)) //
+        })?;
+        Ok(false)
     }
 
     pub(super) fn finish(self, repaired: u64) -> Decoded {
@@ -247,13 +269,16 @@ mod tests {
     /// Three bytes of JSON are a span, though a bad one: millions of them must not become as many drafts.
     #[test]
     fn of_bad_drafts_in_a_row_few_are_kept() {
+        let memory = Memory::unbounded();
         let mut drafts = Drafts::default();
         for _ in 0..1_000 {
-            drafts.push(Draft::default());
+            drafts.push(Draft::default(), &memory).unwrap();
         }
         assert_eq!(drafts.drafts.len(), DESCRIPTIONS_MAX);
-        drafts.push(Draft { fault: Some(RejectReason::Value { expected: "a double" }), ..Draft::default() });
-        drafts.push(Draft::default());
+        drafts
+            .push(Draft { fault: Some(RejectReason::Value { expected: "a double" }), ..Draft::default() }, &memory)
+            .unwrap();
+        drafts.push(Draft::default(), &memory).unwrap();
         assert_eq!(drafts.into_iter().map(|(_, times)| times).collect::<Vec<_>>(), [1, 1, 998, 1, 1]);
     }
 }

@@ -3,8 +3,8 @@
 //! [`protobuf`] and [`json`] each read their format's fields into drafts of spans, straight from the bytes, without
 //! OTLP's message types in between. What follows is common to both and stands in `draft.rs`: ids are checked, spans are
 //! joined with their resource and scope, and bad ones, or ones too large for a database (`size.rs`), are set aside in
-//! `rejected.rs`. One bad span never costs its
-//! neighbours anything; only a request whose envelopes can not be read fails as a whole.
+//! `rejected.rs`; all that is made is counted in `memory.rs`. One bad span never costs its neighbours anything; only a
+//! request whose envelopes can not be read, or for which there is no room, fails as a whole.
 //!
 //! [`value`] is for what comes inside other messages, by way of prost.
 
@@ -12,15 +12,17 @@ use crate::model::Span;
 
 mod draft;
 mod json;
+mod memory;
 mod message;
 mod protobuf;
 mod rejected;
 mod size;
 mod wire;
 
-pub use json::{VALUE_DEPTH_JSON_MAX, json};
+pub use json::{VALUE_DEPTH_JSON_MAX, json_within};
+pub use memory::Memory;
 pub use message::value;
-pub use protobuf::protobuf;
+pub use protobuf::protobuf_within;
 pub use rejected::{MESSAGE_BYTES_MAX, RejectReason, Rejected};
 pub use size::STORED_BYTES_MAX;
 pub use wire::Malformed;
@@ -43,6 +45,16 @@ pub struct Decoded {
     pub repaired: u64,
 }
 
+/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same bytes), whatever it takes.
+pub fn protobuf(body: &[u8]) -> Result<Decoded, DecodeError> {
+    protobuf_within(body, &Memory::unbounded())
+}
+
+/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text) in JSON, whatever it takes.
+pub fn json(body: &[u8]) -> Result<Decoded, DecodeError> {
+    json_within(body, &Memory::unbounded())
+}
+
 /// Why a request can not be read at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -59,6 +71,9 @@ pub enum DecodeError {
         /// Where in the line, in bytes.
         column: usize,
     },
+    /// There is no [`Memory`] for what it holds.
+    #[error("there is no room for what the request holds")]
+    Full,
 }
 
 impl From<Malformed> for DecodeError {

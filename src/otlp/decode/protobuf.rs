@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::mem;
 
 use super::draft::{self, Assembly, Draft, DraftLink, Shared};
-use super::wire::Reader;
-use super::{DecodeError, Decoded, MESSAGE_DEPTH_MAX, Malformed, RejectReason};
+use super::wire::{Notes, Reader};
+use super::{DecodeError, Decoded, MESSAGE_DEPTH_MAX, Malformed, Memory, RejectReason};
 use crate::model::{
     Attribute, Attributes, EntityRef, Event, Link, Resource, Scope, SpanId, SpanKind, Status, StatusCode, TraceId,
     UnixNanos, Value,
@@ -27,20 +27,28 @@ mod depth {
 /// Where `InstrumentationLibrarySpans` were, before 2022: they have the shape of `ScopeSpans`.
 const INSTRUMENTATION_LIBRARY_SPANS: u32 = 1_000;
 
-/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same bytes).
-pub fn protobuf(body: &[u8]) -> Result<Decoded, DecodeError> {
-    let repaired = Cell::new(0);
-    let mut assembly = Assembly::default();
-    let mut reader = Reader::new(body, &repaired);
-    while let Some(field) = reader.field()? {
-        if field.number == 1 {
-            resource_spans(field.message()?, &mut assembly)?;
-        }
+/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same bytes) into this memory.
+pub fn protobuf_within(body: &[u8], memory: &Memory<'_>) -> Result<Decoded, DecodeError> {
+    let notes = Notes { memory, repaired: Cell::new(0) };
+    let mut assembly = Assembly::new(memory);
+    let read = request(Reader::new(body, &notes), &mut assembly);
+    if memory.is_full() {
+        return Err(DecodeError::Full);
     }
-    Ok(assembly.finish(repaired.get()))
+    read?;
+    Ok(assembly.finish(notes.repaired.get()))
 }
 
-fn resource_spans(mut reader: Reader<'_>, assembly: &mut Assembly) -> Result<(), Malformed> {
+fn request(mut reader: Reader<'_>, assembly: &mut Assembly<'_>) -> Result<(), Malformed> {
+    while let Some(field) = reader.field()? {
+        if field.number == 1 {
+            resource_spans(field.message()?, assembly)?;
+        }
+    }
+    Ok(())
+}
+
+fn resource_spans(mut reader: Reader<'_>, assembly: &mut Assembly<'_>) -> Result<(), Malformed> {
     let resource = shared_resource(reader)?;
     while let Some(field) = reader.field()? {
         if matches!(field.number, 2 | INSTRUMENTATION_LIBRARY_SPANS) {
@@ -67,9 +75,9 @@ fn shared_resource(mut reader: Reader<'_>) -> Result<Shared<Resource>, Malformed
 fn merge_resource(resource: &mut Resource, mut reader: Reader<'_>) -> Result<(), RejectReason> {
     while let Some(field) = reader.field()? {
         match field.number {
-            1 => resource.attributes.0.push(attribute(field.message()?, depth::RESOURCE)?),
+            1 => reader.push(1, &mut resource.attributes.0, attribute(field.message()?, depth::RESOURCE)?)?,
             2 => resource.dropped_attributes_count = field.uint32()?,
-            3 => resource.entity_refs.push(entity_ref(field.message()?)?),
+            3 => reader.push(3, &mut resource.entity_refs, entity_ref(field.message()?)?)?,
             _ => {}
         }
     }
@@ -82,20 +90,27 @@ fn entity_ref(mut reader: Reader<'_>) -> Result<EntityRef, Malformed> {
         match field.number {
             1 => entity.schema_url = field.text()?,
             2 => entity.entity_type = field.text()?,
-            3 => entity.id_keys.push(field.text()?),
-            4 => entity.description_keys.push(field.text()?),
+            3 => reader.push(3, &mut entity.id_keys, field.text()?)?,
+            4 => reader.push(4, &mut entity.description_keys, field.text()?)?,
             _ => {}
         }
     }
     Ok(entity)
 }
 
-fn scope_spans(mut reader: Reader<'_>, resource: &Shared<Resource>, assembly: &mut Assembly) -> Result<(), Malformed> {
+fn scope_spans(
+    mut reader: Reader<'_>,
+    resource: &Shared<Resource>,
+    assembly: &mut Assembly<'_>,
+) -> Result<(), Malformed> {
     let scope = shared_scope(reader)?;
     while let Some(field) = reader.field()? {
         if field.number == 2 {
-            let reader = field.message()?;
-            assembly.add((span(reader), 1), reader.len(), resource, &scope);
+            let before = reader.notes.memory.taken_bytes();
+            let message = field.message()?;
+            if !assembly.add((span(message), 1), message.len(), resource, &scope)? {
+                reader.notes.memory.give_back_to(before);
+            }
         }
     }
     Ok(())
@@ -120,7 +135,7 @@ fn merge_scope(scope: &mut Scope, mut reader: Reader<'_>) -> Result<(), RejectRe
         match field.number {
             1 => scope.name = field.text()?,
             2 => scope.version = field.text()?,
-            3 => scope.attributes.0.push(attribute(field.message()?, depth::SCOPE)?),
+            3 => reader.push(3, &mut scope.attributes.0, attribute(field.message()?, depth::SCOPE)?)?,
             4 => scope.dropped_attributes_count = field.uint32()?,
             _ => {}
         }
@@ -145,11 +160,11 @@ fn read_span(draft: &mut Draft, mut reader: Reader<'_>) -> Result<(), RejectReas
             6 => draft.kind = SpanKind(field.int32()?),
             7 => draft.start = UnixNanos(field.fixed64()?),
             8 => draft.end = UnixNanos(field.fixed64()?),
-            9 => draft.attributes.0.push(attribute(field.message()?, depth::SPAN)?),
+            9 => reader.push(9, &mut draft.attributes.0, attribute(field.message()?, depth::SPAN)?)?,
             10 => draft.dropped_attributes_count = field.uint32()?,
-            11 => draft.events.push(event(field.message()?)?),
+            11 => reader.push(11, &mut draft.events, event(field.message()?)?)?,
             12 => draft.dropped_events_count = field.uint32()?,
-            13 => draft.links.push(link(field.message()?)?),
+            13 => reader.push(13, &mut draft.links, link(field.message()?)?)?,
             14 => draft.dropped_links_count = field.uint32()?,
             15 => merge_status(&mut draft.status, field.message()?)?,
             16 => draft.flags = field.fixed32()?,
@@ -165,7 +180,7 @@ fn event(mut reader: Reader<'_>) -> Result<Event, RejectReason> {
         match field.number {
             1 => event.time = UnixNanos(field.fixed64()?),
             2 => event.name = field.text()?,
-            3 => event.attributes.0.push(attribute(field.message()?, depth::EVENT)?),
+            3 => reader.push(3, &mut event.attributes.0, attribute(field.message()?, depth::EVENT)?)?,
             4 => event.dropped_attributes_count = field.uint32()?,
             _ => {}
         }
@@ -180,7 +195,7 @@ fn link(mut reader: Reader<'_>) -> Result<Link, RejectReason> {
             1 => draft.trace_id = TraceId::from_slice(field.bytes()?),
             2 => draft.span_id = SpanId::from_slice(field.bytes()?),
             3 => draft.link.trace_state = field.text()?,
-            4 => draft.link.attributes.0.push(attribute(field.message()?, depth::LINK)?),
+            4 => reader.push(4, &mut draft.link.attributes.0, attribute(field.message()?, depth::LINK)?)?,
             5 => draft.link.dropped_attributes_count = field.uint32()?,
             6 => draft.link.flags = field.fixed32()?,
             _ => {}
@@ -233,7 +248,7 @@ fn merge_value(value: &mut Value, mut reader: Reader<'_>, depth: usize) -> Resul
             4 => *value = Value::Double(f64::from_bits(field.fixed64()?)),
             5 => *value = Value::Array(array(take_array(value), field.message()?, depth)?),
             6 => *value = Value::Map(map(take_map(value), field.message()?, depth)?),
-            7 => *value = Value::Bytes(field.bytes()?.to_vec()),
+            7 => *value = Value::Bytes(field.owned_bytes()?),
             // `string_value_strindex`, which only profiles have: set, but to nothing.
             8 => *value = Value::Null,
             _ => {}
@@ -249,7 +264,7 @@ fn array(mut values: Vec<Value>, mut reader: Reader<'_>, depth: usize) -> Result
         if field.number == 1 {
             let mut value = Value::Null;
             merge_value(&mut value, field.message()?, depth)?;
-            values.push(value);
+            reader.push(1, &mut values, value)?;
         }
     }
     Ok(values)
@@ -260,7 +275,7 @@ fn map(mut attributes: Attributes, mut reader: Reader<'_>, depth: usize) -> Resu
     let depth = deeper(depth)?;
     while let Some(field) = reader.field()? {
         if field.number == 1 {
-            attributes.0.push(attribute(field.message()?, depth)?);
+            reader.push(1, &mut attributes.0, attribute(field.message()?, depth)?)?;
         }
     }
     Ok(attributes)

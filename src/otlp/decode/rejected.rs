@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Malformed, cut};
+use super::memory::Full;
+use super::{Malformed, Memory, cut};
 use crate::model::IdError;
 
 /// The longest message to a sender, in bytes.
@@ -10,6 +11,9 @@ pub const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// So many rejected spans are described, the first ones of a request; the others are only counted.
 pub(super) const DESCRIPTIONS_MAX: usize = 3;
+
+/// What the counts of one service take, about.
+const RUN_BYTES: usize = 256;
 
 /// Why a span can not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +74,12 @@ impl RejectReason {
     }
 }
 
+impl From<Full> for RejectReason {
+    fn from(full: Full) -> Self {
+        Self::Malformed(full.into())
+    }
+}
+
 impl From<Malformed> for RejectReason {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
@@ -79,29 +89,70 @@ impl From<Malformed> for RejectReason {
 /// The rejected spans of a request: all of them counted, the first ones described.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejected {
-    counts: BTreeMap<&'static str, u64>,
+    runs: Vec<Run>,
     descriptions: Vec<String>,
 }
 
+/// Rejected spans of one service, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    service: String,
+    /// By reason, of which there are few.
+    counts: Vec<(&'static str, u64)>,
+}
+
+impl Run {
+    fn add(&mut self, reason: &'static str, times: u64) {
+        match self.counts.iter_mut().find(|(counted, _)| *counted == reason) {
+            Some((_, count)) => *count = count.saturating_add(times),
+            None => self.counts.push((reason, times)),
+        }
+    }
+}
+
 impl Rejected {
-    /// One more. `describe` is called only while descriptions are kept: a request may hold millions of bad spans.
-    pub(super) fn add(&mut self, reason: RejectReason, describe: impl FnOnce() -> String) {
-        let count = self.counts.entry(reason.name()).or_default();
-        *count = count.saturating_add(1);
+    /// One more of this service, or so many of a kind. `describe` is called only while descriptions are kept: a request
+    /// may hold millions of bad spans.
+    pub(super) fn add(
+        &mut self,
+        service: &str,
+        reason: RejectReason,
+        times: u64,
+        memory: &Memory<'_>,
+        describe: impl FnOnce() -> String,
+    ) -> Result<(), Full> {
+        if self.runs.last().is_none_or(|run| run.service != service) {
+            memory.take(service.len().saturating_add(RUN_BYTES))?;
+            memory.push(&mut self.runs, Run { service: service.to_owned(), counts: Vec::new() })?;
+        }
+        if let Some(run) = self.runs.last_mut() {
+            run.add(reason.name(), times);
+        }
         if self.descriptions.len() < DESCRIPTIONS_MAX {
             self.descriptions.push(describe());
         }
+        Ok(())
     }
 
     /// How many spans were rejected.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.by_service_and_reason().fold(0, |sum, (_, _, count)| sum.saturating_add(count))
     }
 
     /// How many for each reason that occurred, by its [`RejectReason::name`].
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.counts.iter().map(|(name, count)| (*name, *count))
+        let mut counts = BTreeMap::<_, u64>::new();
+        for (_, reason, count) in self.by_service_and_reason() {
+            let sum = counts.entry(reason).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        counts.into_iter()
+    }
+
+    /// How many of each service for each reason. A service comes as often as its spans came after those of another.
+    pub fn by_service_and_reason(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
+        self.runs.iter().flat_map(|run| run.counts.iter().map(|(reason, count)| (&*run.service, *reason, *count)))
     }
 
     /// What the sender is told, at most [`MESSAGE_BYTES_MAX`] bytes; empty when no span was rejected.
@@ -128,7 +179,7 @@ mod tests {
         for (index, text) in descriptions.iter().enumerate() {
             let reason =
                 if index == 0 { RejectReason::SpanId(IdError::Zero) } else { RejectReason::TraceId(IdError::Zero) };
-            rejected.add(reason, || (*text).to_owned());
+            rejected.add("shop", reason, 1, &Memory::unbounded(), || (*text).to_owned()).unwrap();
         }
         rejected
     }

@@ -5,6 +5,9 @@
 
 use std::cell::Cell;
 
+use super::Memory;
+use super::memory::Full;
+
 /// Groups, which only unknown fields can be, may be so many deep.
 const GROUP_DEPTH_MAX: usize = 100;
 
@@ -18,24 +21,30 @@ pub struct Malformed {
     pub offset: usize,
 }
 
+/// What is noticed while a request is read and belongs to no one field.
+pub(super) struct Notes<'a> {
+    /// What its content takes.
+    pub(super) memory: &'a Memory<'a>,
+    /// How many of its texts were repaired.
+    pub(super) repaired: Cell<u64>,
+}
+
 /// The rest of a message's bytes. A copy reads the same bytes again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     /// The offset of the end of `rest` in the request.
     end: usize,
-    repaired: &'a Cell<u64>,
+    pub(super) notes: &'a Notes<'a>,
 }
 
 /// One field of a message, with its payload.
-#[derive(Debug)]
 pub(super) struct Field<'a> {
     pub(super) number: u32,
     offset: usize,
     payload: Payload<'a>,
 }
 
-#[derive(Debug)]
 enum Payload<'a> {
     Varint(u64),
     Fixed64(u64),
@@ -56,9 +65,24 @@ mod wire_type {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a request's bytes, which counts the repaired texts in `repaired`.
-    pub(super) fn new(request: &'a [u8], repaired: &'a Cell<u64>) -> Self {
-        Self { rest: request, end: request.len(), repaired }
+    /// A reader of a request's bytes.
+    pub(super) fn new(request: &'a [u8], notes: &'a Notes<'a>) -> Self {
+        Self { rest: request, end: request.len(), notes }
+    }
+
+    /// Appends what was made of a field to the list of all such fields. At the first of them it looks how many there
+    /// are, which costs less than to move them each time when the list grows.
+    pub(super) fn push<T>(&self, number: u32, items: &mut Vec<T>, item: T) -> Result<(), Full> {
+        self.notes.memory.push_one_of(items, item, || self.count(number).saturating_add(1))
+    }
+
+    /// How many fields of this number are still to come.
+    fn count(mut self, number: u32) -> usize {
+        let mut count = 0_usize;
+        while let Ok(Some(field)) = self.field() {
+            count = count.saturating_add(usize::from(field.number == number));
+        }
+        count
     }
 
     /// How many bytes are left.
@@ -144,7 +168,7 @@ impl<'a> Reader<'a> {
             return Err(Malformed { what: "length past the end of the message", offset });
         };
         self.rest = rest;
-        Ok(Self { rest: content, end: self.offset(), repaired: self.repaired })
+        Ok(Self { rest: content, end: self.offset(), notes: self.notes })
     }
 
     /// Skips the rest of a group whose start was read, with all groups in it.
@@ -179,13 +203,23 @@ impl<'a> Field<'a> {
         Ok(self.message()?.rest)
     }
 
-    pub(super) fn text(self) -> Result<String, Malformed> {
+    /// Bytes to keep.
+    pub(super) fn owned_bytes(self) -> Result<Vec<u8>, Malformed> {
         let reader = self.message()?;
-        if let Ok(text) = str::from_utf8(reader.rest) {
+        reader.notes.memory.take(reader.rest.len())?;
+        Ok(reader.rest.to_vec())
+    }
+
+    pub(super) fn text(self) -> Result<String, Malformed> {
+        let Reader { rest, notes, .. } = self.message()?;
+        notes.memory.take(rest.len())?;
+        if let Ok(text) = str::from_utf8(rest) {
             return Ok(text.to_owned());
         }
-        reader.repaired.set(reader.repaired.get().saturating_add(1));
-        Ok(String::from_utf8_lossy(reader.rest).into_owned())
+        notes.repaired.set(notes.repaired.get().saturating_add(1));
+        // U+FFFD is three bytes long, and stands for one at least.
+        notes.memory.take(rest.len().saturating_mul(2))?;
+        Ok(String::from_utf8_lossy(rest).into_owned())
     }
 
     pub(super) fn varint(self) -> Result<u64, Malformed> {

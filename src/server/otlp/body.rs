@@ -1,15 +1,18 @@
-//! A request's body within its limits: read, decompressed, and large ones worked on where nobody else has to wait.
+//! A request's body within its limits: read and decompressed, every byte of it held by the request's place before it is
+//! there, and large ones worked on where nobody else has to wait.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use hyper::body::Frame;
+use tokio::time::{Instant, timeout_at};
 
+use crate::ingest::{IngestError, Place};
 use crate::server::status::Failure;
 
 /// Up to this size a body is decoded at once; a larger one would keep a thread from its sockets for too long.
@@ -21,6 +24,11 @@ const INLINE_COMPRESSED_BYTES_MAX: usize = 8 << 10;
 /// The largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 asks every decoder to support, and all
 /// that compression levels up to 19 use.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+const ZSTD_WINDOW_BYTES_MAX: usize = 1 << ZSTD_WINDOW_LOG_MAX;
+
+/// So many times smaller compression makes a body, usually.
+const USUAL_RATIO: usize = 4;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,50 +63,144 @@ impl Compression {
     }
 }
 
-/// Reads a whole body. One that turns out too large is read on, without being kept, up to as much again: a client
-/// that is cut off while it sends does not hear why, and sends the same again.
-pub(super) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut whole = BytesMut::with_capacity(if announced > bytes_max { 0 } else { announced });
-    let mut length = 0_usize;
-    while length <= bytes_max.saturating_mul(2)
-        && let Some(frame) = body.frame().await
-    {
-        let frame = frame.map_err(|error| Failure::Undecodable(format!("the body ends early: {error}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length = length.saturating_add(data.len());
-        if length > bytes_max {
-            whole = BytesMut::new();
-        } else {
-            whole.extend_from_slice(&data);
-        }
-    }
-    if length > bytes_max { Err(Failure::TooLarge { request_bytes_max: bytes_max }) } else { Ok(whole.freeze()) }
+/// Bytes that grow, all of them held by a request's place.
+pub(super) struct Growing<'a> {
+    place: &'a Place,
+    bytes: Vec<u8>,
+    /// No more is expected; what comes all the same has room too.
+    pub(super) expected_bytes: usize,
+    /// What the place holds for something else.
+    beside_bytes: usize,
+    /// A decompressor keeps so many of the last bytes for itself.
+    window_bytes_max: usize,
 }
 
-/// Undoes the compression of a body, up to a limit of what comes out.
-pub(super) async fn decompress(compression: Compression, body: Bytes, bytes_max: usize) -> Result<Bytes, Failure> {
+impl<'a> Growing<'a> {
+    /// No bytes, beside those that the place holds already.
+    pub(super) fn new(place: &'a Place, expected_bytes: usize) -> Self {
+        Self { place, bytes: Vec::new(), expected_bytes, beside_bytes: place.bytes(), window_bytes_max: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn append(&mut self, data: &[u8]) -> Result<(), IngestError> {
+        self.make_room(data.len())?;
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Sees to it that so many bytes more have room. While they move, the bytes are there twice.
+    fn make_room(&mut self, more_bytes: usize) -> Result<(), IngestError> {
+        let (length, old) = (self.bytes.len(), self.bytes.capacity());
+        let needed = length.saturating_add(more_bytes);
+        if needed <= old {
+            return Ok(());
+        }
+        let new = old.saturating_mul(2).min(self.expected_bytes).max(needed);
+        let window = new.min(self.window_bytes_max);
+        let held = self.beside_bytes.saturating_add(window).saturating_add(new);
+        self.place.hold(held.saturating_add(old))?;
+        self.bytes.reserve_exact(new.saturating_sub(length));
+        self.place.hold(held)
+    }
+
+    /// All bytes; the place holds what it held for something else, and them.
+    pub(super) fn finish(self) -> Bytes {
+        self.bytes.into()
+    }
+}
+
+/// Reads a whole body, held by its place.
+pub(super) async fn read(body: &mut Body, place: &Place, bytes_max: usize) -> Result<Bytes, Failure> {
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    let mut whole = Growing::new(place, announced.unwrap_or(bytes_max));
+    while let Some(data) = next_data(body).await {
+        let data = data.map_err(|error| Failure::Undecodable(format!("the body ends early: {error}")))?;
+        if whole.bytes.len().saturating_add(data.len()) > bytes_max {
+            return Err(Failure::TooLarge { request_bytes_max: bytes_max });
+        }
+        whole.append(&data)?;
+    }
+    Ok(whole.finish())
+}
+
+/// The next piece of a body; `None` at its end.
+pub(super) async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(body: &mut B) -> Option<Result<Bytes, B::Error>> {
+    loop {
+        match body.frame().await?.map(Frame::into_data) {
+            Ok(Ok(data)) => return Some(Ok(data)),
+            // Trailers; no client of OTLP has any.
+            Ok(Err(_)) => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// Reads the rest of a refused request's body and keeps nothing of it: a client that is cut off while it sends may not
+/// hear why, and has to connect anew to send the same again. One that sends more than this is cut off.
+pub(super) async fn discard<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, bytes_max: usize) {
+    let mut length = 0_usize;
+    while length <= bytes_max
+        && let Some(Ok(data)) = next_data(&mut body).await
+    {
+        length = length.saturating_add(data.len());
+    }
+}
+
+/// Waits for it until then: `None` if it takes longer.
+pub(super) async fn until<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.ok(),
+        // Later than clocks go.
+        None => Some(work.await),
+    }
+}
+
+/// Undoes the compression of a body, up to a limit of what comes out. Its place holds both bodies meanwhile, and in the
+/// end what came out.
+pub(super) async fn decompress(
+    compression: Compression,
+    place: Place,
+    body: Bytes,
+    bytes_max: usize,
+) -> Result<(Place, Bytes), Failure> {
     if compression == Compression::None {
-        return Ok(body);
+        return Ok((place, body));
     }
     let worth = if body.len() <= INLINE_COMPRESSED_BYTES_MAX { 0 } else { usize::MAX };
     offload(worth, move || {
-        let plain = decompressor(compression, &body).and_then(|reader| read_up_to(reader, bytes_max));
-        let plain = plain.map_err(|error| Failure::Undecodable(format!("{}: {error}", compression.name())))?;
-        plain.map(Bytes::from).ok_or(Failure::TooLarge { request_bytes_max: bytes_max })
+        let plain = read_plain(compression, &place, &body, bytes_max)?;
+        drop(body);
+        place.hold(plain.capacity())?;
+        Ok((place, plain.into()))
     })
     .await
 }
 
-/// Reads all there is, or `None` as soon as it is more than the limit: a kilobyte can hold a megabyte of zeros.
-fn read_up_to(reader: impl Read, bytes_max: usize) -> std::io::Result<Option<Vec<u8>>> {
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let mut plain = Vec::new();
-    reader.take(limit).read_to_end(&mut plain)?;
-    Ok(Some(plain).filter(|plain| plain.len() <= bytes_max))
+fn read_plain(compression: Compression, place: &Place, body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let broken = |error: io::Error| Failure::Undecodable(format!("{}: {error}", compression.name()));
+    let mut plain = Growing::new(place, bytes_max.saturating_add(1));
+    plain.window_bytes_max = if compression == Compression::Zstd { ZSTD_WINDOW_BYTES_MAX } else { 0 };
+    plain.make_room(body.len().saturating_mul(USUAL_RATIO).clamp(1, plain.expected_bytes))?;
+    let mut reader = decompressor(compression, body).map_err(broken)?;
+    loop {
+        plain.make_room(1)?;
+        let room = plain.bytes.capacity().min(plain.expected_bytes).saturating_sub(plain.bytes.len());
+        let room_bytes = u64::try_from(room).unwrap_or(u64::MAX);
+        // As many as there is room for, so the bytes do not grow by themselves.
+        let read = (&mut reader).take(room_bytes).read_to_end(&mut plain.bytes).map_err(broken)?;
+        if plain.bytes.len() > bytes_max {
+            return Err(Failure::TooLarge { request_bytes_max: bytes_max });
+        }
+        if read < room {
+            return Ok(plain.bytes);
+        }
+    }
 }
 
-fn decompressor(compression: Compression, body: &[u8]) -> std::io::Result<Box<dyn Read + '_>> {
+fn decompressor(compression: Compression, body: &[u8]) -> io::Result<Box<dyn Read + '_>> {
     Ok(match compression {
         Compression::None => Box::new(body),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(body)),
@@ -136,42 +238,62 @@ mod tests {
 
     use futures::{StreamExt, stream};
 
-    /// Zeros without end, which may be read so many times at most.
-    struct Zeros {
-        bytes_left: usize,
+    use crate::ingest::{Ingest, IngestSettings};
+    use crate::store::memory::MemoryStore;
+
+    /// A place in a queue that may hold so many bytes.
+    fn place(queue_bytes_max: usize) -> Place {
+        let settings = IngestSettings { queue_requests_max: 1, queue_bytes_max, writers: 1, group_spans_max: 1 };
+        Ingest::start(Arc::new(MemoryStore::default()), settings, Arc::default()).enter().unwrap()
     }
 
-    impl Read for Zeros {
-        fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
-            self.bytes_left = self.bytes_left.checked_sub(target.len()).expect("far too much is read");
-            target.fill(0);
-            Ok(target.len())
+    fn gzip(plain: &[u8]) -> Bytes {
+        let mut encoder = flate2::read::GzEncoder::new(plain, flate2::Compression::fast());
+        let mut bytes = Vec::new();
+        encoder.read_to_end(&mut bytes).unwrap();
+        bytes.into()
+    }
+
+    /// A kilobyte can hold a megabyte of zeros.
+    #[tokio::test]
+    async fn decompression_stops_at_the_limit_and_at_what_the_place_may_hold() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let zeros = |length| match compression {
+                Compression::Gzip => gzip(&vec![0; length]),
+                _ => zstd::stream::encode_all(&*vec![0; length], 3).unwrap().into(),
+            };
+            let plain = |length, limit, held| decompress(compression, place(held), zeros(length), limit);
+            let (place, whole) = plain(100_000, 100_000, 1_000_000).await.unwrap();
+            assert_eq!((whole.len(), place.bytes()), (100_000, 100_001));
+            assert_eq!(plain(100_001, 100_000, 1_000_000).await.map(|_| ()).unwrap_err().reason(), "too_large");
+            let failure = plain(10_000_000, 20_000_000, 1_000_000).await.map(|_| ()).unwrap_err();
+            assert_eq!(failure.reason(), "too_large_in_memory");
         }
     }
 
-    #[test]
-    fn decompression_stops_at_the_limit() {
-        assert_eq!(read_up_to(Zeros { bytes_left: 2_000 }, 1_000).unwrap(), None);
-        assert_eq!(read_up_to(&[0; 1_000][..], 1_000).unwrap(), Some(vec![0; 1_000]));
-    }
-
-    /// Reads a body of so many chunks of 100 bytes, with a limit of 1,000: how many were taken, and whether it fits.
-    async fn chunks_read(chunks: usize) -> (usize, bool) {
+    /// Reads a body of so many chunks of 100 bytes, with a limit of 1,000, and what is left of it after a failure: how
+    /// many were taken, and what went wrong.
+    async fn chunks_read(chunks: usize, queue_bytes_max: usize) -> (usize, Option<&'static str>) {
         let taken = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&taken);
         let chunks = stream::iter(0..chunks).map(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, std::io::Error>(Bytes::from_static(&[0; 100]))
+            Ok::<_, io::Error>(Bytes::from_static(&[0; 100]))
         });
-        let fits = read(Body::from_stream(chunks), 1_000).await.is_ok();
-        (taken.load(Ordering::Relaxed), fits)
+        let (mut body, place) = (Body::from_stream(chunks), place(queue_bytes_max));
+        let failure = read(&mut body, &place, 1_000).await.err();
+        if failure.is_some() {
+            discard(body, 1_000).await;
+        }
+        (taken.load(Ordering::Relaxed), failure.map(|failure| failure.reason()))
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_large_is_read_to_its_end_but_not_forever() {
-        assert_eq!(chunks_read(10).await, (10, true));
-        assert_eq!(chunks_read(15).await, (15, false));
-        assert_eq!(chunks_read(1_000).await, (21, false));
+        assert_eq!(chunks_read(10, 10_000).await, (10, None));
+        assert_eq!(chunks_read(15, 10_000).await, (15, Some("too_large")));
+        assert_eq!(chunks_read(1_000, 10_000).await, (22, Some("too_large")));
+        assert_eq!(chunks_read(10, 500).await, (10, Some("too_large_in_memory")));
     }
 
     #[tokio::test]

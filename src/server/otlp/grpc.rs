@@ -1,30 +1,26 @@
-//! OTLP/gRPC: `TraceService/Export`, with our own decoder on the bytes of the message.
+//! OTLP/gRPC: `TraceService/Export`, with our own hands on the bytes of the message.
 //!
-//! tonic does the framing, gzip and zstd; the generated service is not used, since it would decode with prost, which
-//! fails a whole request for one text that is not UTF-8, and builds a tree that nobody needs. What tonic refuses by
-//! itself is answered as gRPC says, with one exception: for a message over the limit it says `OUT_OF_RANGE`, which
-//! OTLP clients repeat forever.
+//! Neither the generated service is used, which would decode with prost, fail a whole request for one text that is not
+//! UTF-8, and build a tree that nobody needs, nor tonic's reading of messages (see `frame.rs`).
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message;
-use tokio::time::timeout;
+use tokio::time::Instant;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Code, Status};
+use tonic::server::NamedService;
 use tower::Service;
 
-use super::Doors;
-use crate::ingest::Place;
+use super::body::{self, Compression};
+use super::frame::{self, FrameError};
+use super::{Accepted, Doors};
 use crate::metrics::Protocol;
 use crate::server::status::Failure;
 
@@ -68,60 +64,52 @@ impl Service<Request<Body>> for TraceService {
 }
 
 async fn export(doors: Arc<Doors>, request: Request<Body>) -> Response<Body> {
-    let place = match doors.ingest.enter() {
-        Ok(place) => place,
-        Err(error) => return doors.refuse(error.into()).to_grpc().into_http(),
-    };
+    doors.metrics.received(Protocol::Grpc);
     let server_timeout = doors.settings.request_timeout;
     let patience = grpc_timeout(request.headers()).map_or(server_timeout, |caller| caller.min(server_timeout));
-    let mut grpc = Grpc::new(RawCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(doors.settings.request_bytes_max);
-    let method = Export { doors: Arc::clone(&doors), place: Some(place) };
-    match timeout(patience, grpc.unary(method, request)).await {
-        Ok(response) => count_refusal_of_tonic(&doors, response),
-        Err(_) => doors.refuse(Failure::Deadline).to_grpc().into_http(),
-    }
-}
-
-/// What happens between tonic's reading of a request and its writing of the answer.
-struct Export {
-    doors: Arc<Doors>,
-    place: Option<Place>,
-}
-
-impl UnaryService<Bytes> for Export {
-    type Response = ExportTraceServiceResponse;
-    type Future = BoxFuture<'static, Result<tonic::Response<Self::Response>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let doors = Arc::clone(&self.doors);
-        let place = self.place.take().map_or_else(|| doors.ingest.enter(), Ok);
-        let stored = async move {
-            let accepted = async { doors.take_in(place?, Protocol::Grpc, request.into_inner()).await };
-            match accepted.await {
-                Ok(accepted) => Ok(tonic::Response::new(accepted.into())),
-                Err(failure) => Err(doors.refuse(failure).to_grpc()),
-            }
-        };
-        stored.boxed()
-    }
-}
-
-/// Our own refusals carry details, tonic's carry none: it could not read the message, and nobody has counted that.
-fn count_refusal_of_tonic(doors: &Doors, response: Response<Body>) -> Response<Body> {
-    let refusal = Status::from_header_map(response.headers()).filter(|status| status.details().is_empty());
-    match refusal.map(|status| status.code()) {
-        None | Some(Code::Ok) => return response,
-        Some(Code::OutOfRange | Code::ResourceExhausted) => {
-            let request_bytes_max = doors.settings.request_bytes_max;
-            return doors.refuse(Failure::TooLarge { request_bytes_max }).to_grpc().into_http();
+    let deadline = Instant::now().checked_add(patience);
+    let (parts, mut body) = request.into_parts();
+    let stored = body::until(deadline, store(&doors, &parts.headers, &mut body)).await;
+    match stored.unwrap_or(Err(FrameError::Failure(Failure::Deadline))) {
+        Ok(accepted) => frame::answer(&ExportTraceServiceResponse::from(accepted)),
+        Err(error) => {
+            body::until(deadline, body::discard(body, doors.settings.request_bytes_max)).await;
+            refuse(&doors, error).into_http()
         }
-        Some(Code::Unimplemented) => doors.metrics.refused("unsupported_encoding"),
-        Some(_) => doors.metrics.refused("undecodable"),
     }
-    response
+}
+
+async fn store(doors: &Doors, headers: &HeaderMap, body: &mut Body) -> Result<Accepted, FrameError> {
+    let place = doors.ingest.enter()?;
+    let compression = frame::compression(headers)?;
+    let bytes_max = doors.settings.request_bytes_max;
+    let (is_compressed, message) = frame::read(body, &place, bytes_max).await?;
+    let (place, message) = match (is_compressed, compression) {
+        (false, _) => (place, message),
+        (true, Compression::None) => {
+            return Err(frame::broken("a message is flagged as compressed, and grpc-encoding does not say how"));
+        }
+        (true, _) => match body::decompress(compression, place, message, bytes_max).await {
+            Err(Failure::Undecodable(what)) => return Err(frame::broken(what)),
+            decompressed => decompressed?,
+        },
+    };
+    Ok(doors.take_in(place, Protocol::Grpc, message).await?)
+}
+
+/// Counts the refusal; what to answer.
+fn refuse(doors: &Doors, error: FrameError) -> Status {
+    match error {
+        FrameError::Failure(failure) => doors.refuse(failure).to_grpc(),
+        FrameError::Broken(status) => {
+            doors.metrics.refused("undecodable");
+            status
+        }
+        FrameError::Encoding(status) => {
+            doors.metrics.refused("unsupported_encoding");
+            status
+        }
+    }
 }
 
 /// How long the caller waits, as gRPC's `grpc-timeout` header says it: at most eight digits and a unit. One that says
@@ -141,43 +129,6 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
         "u" => Some(Duration::from_micros(number)),
         "n" => Some(Duration::from_nanos(number)),
         _ => None,
-    }
-}
-
-/// Takes a message's bytes as they are, without a copy, and writes the answer as protobuf.
-#[derive(Debug, Clone, Copy)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = ExportTraceServiceResponse;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = ExportTraceServiceResponse;
-    type Error = Status;
-
-    fn encode(&mut self, response: Self::Item, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        response.encode(target).map_err(|error| Status::internal(error.to_string()))
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(source.copy_to_bytes(source.remaining())))
     }
 }
 

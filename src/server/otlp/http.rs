@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::body::{self, Compression};
@@ -35,24 +35,29 @@ async fn export(State(doors): State<Arc<Doors>>, request: Request<Body>) -> Resp
         let text = "415 unsupported media type, supported: [application/json, application/x-protobuf]";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     };
-    let stored = timeout(doors.settings.request_timeout, store(&doors, encoding, request)).await;
-    match stored.unwrap_or(Err(Failure::Deadline)) {
-        Ok(accepted) => success(encoding, accepted),
-        Err(failure) => doors.refuse(failure).to_http(encoding),
-    }
-}
-
-async fn store(doors: &Doors, encoding: Encoding, request: Request<Body>) -> Result<Accepted, Failure> {
-    let mut place = doors.ingest.enter()?;
-    let compression = Compression::of(request.headers())?;
-    let bytes_max = doors.settings.request_bytes_max;
-    let body = body::read(request.into_body(), bytes_max).await?;
-    place.hold(body.len())?;
-    let body = body::decompress(compression, body, bytes_max).await?;
     let protocol = match encoding {
         Encoding::Protobuf => Protocol::HttpProtobuf,
         Encoding::Json => Protocol::HttpJson,
     };
+    doors.metrics.received(protocol);
+    let deadline = Instant::now().checked_add(doors.settings.request_timeout);
+    let (parts, mut body) = request.into_parts();
+    let stored = body::until(deadline, store(&doors, protocol, &parts.headers, &mut body)).await;
+    match stored.unwrap_or(Err(Failure::Deadline)) {
+        Ok(accepted) => success(encoding, accepted),
+        Err(failure) => {
+            body::until(deadline, body::discard(body, doors.settings.request_bytes_max)).await;
+            doors.refuse(failure).to_http(encoding)
+        }
+    }
+}
+
+async fn store(doors: &Doors, protocol: Protocol, headers: &HeaderMap, body: &mut Body) -> Result<Accepted, Failure> {
+    let place = doors.ingest.enter()?;
+    let compression = Compression::of(headers)?;
+    let bytes_max = doors.settings.request_bytes_max;
+    let body = body::read(body, &place, bytes_max).await?;
+    let (place, body) = body::decompress(compression, place, body, bytes_max).await?;
     doors.take_in(place, protocol, body).await
 }
 

@@ -1,9 +1,10 @@
 //! The doors that spans come in by: OTLP over gRPC (`grpc.rs`) and over HTTP (`http.rs`), and what they share.
 //!
 //! Both go the same way: a place in the queue before a byte of the body is read, the body within its limits
-//! (`body.rs`), its bytes held against the queue's bound before they are decoded, the good spans committed, and only
-//! then the answer. Decoding is `otlp/`'s, the answers to errors are `status.rs`'s.
+//! (`body.rs`), every byte of it and of what is made of it held against the queue's bound, the good spans committed,
+//! and only then the answer. Decoding is `otlp/`'s, the answers to errors are `status.rs`'s.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 
 use super::status::Failure;
-use crate::ingest::{Ingest, Place};
+use crate::ingest::{Delivery, Ingest, Place};
 use crate::metrics::{Metrics, Protocol};
-use crate::otlp::decode::{self, Decoded};
-use crate::store::Batch;
+use crate::otlp::decode::{self, Decoded, Memory};
 
 mod body;
+mod frame;
 mod grpc;
 mod http;
 
@@ -51,6 +52,14 @@ struct Accepted {
     message: String,
 }
 
+impl Accepted {
+    /// What will be true of a request when its good spans are stored.
+    fn of(decoded: &Decoded) -> Self {
+        let Decoded { rejected, repaired, .. } = decoded;
+        Self { rejected: rejected.count(), message: message(rejected.message(), *repaired) }
+    }
+}
+
 impl From<Accepted> for ExportTraceServiceResponse {
     /// OTLP wants `partial_success` unset, not empty, when there is nothing to say.
     fn from(accepted: Accepted) -> Self {
@@ -70,29 +79,12 @@ impl Doors {
         Arc::new(Self { ingest, metrics, settings })
     }
 
-    /// Decodes a whole plain body and stores what is good in it.
-    async fn take_in(&self, mut place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
-        place.hold(body.len())?;
-        let decoded = body::offload(body.len(), move || {
-            let decoded = match protocol {
-                Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf(&body),
-                Protocol::HttpJson => decode::json(&body),
-            };
-            decoded.map_err(|error| Failure::Undecodable(error.to_string()))
-        });
-        self.receive(place, protocol, decoded.await?).await
-    }
-
-    /// Counts what came and stores the good spans.
-    async fn receive(&self, place: Place, protocol: Protocol, decoded: Decoded) -> Result<Accepted, Failure> {
-        let Decoded { spans, rejected, repaired } = decoded;
-        let received = u64::try_from(spans.len()).unwrap_or(u64::MAX).saturating_add(rejected.count());
-        self.metrics.received(protocol, received, repaired);
-        for (reason, count) in rejected.by_reason() {
-            self.metrics.rejected(reason, count);
-        }
-        self.ingest.commit(place, Batch::new(spans)).await?;
-        Ok(Accepted { rejected: rejected.count(), message: message(rejected.message(), repaired) })
+    /// Decodes a whole plain body, which its place holds, and stores what is good in it.
+    async fn take_in(&self, place: Place, protocol: Protocol, body: Bytes) -> Result<Accepted, Failure> {
+        let decoded = body::offload(body.len(), move || decode(place, protocol, body));
+        let (place, accepted, delivery) = decoded.await?;
+        self.ingest.commit(place, delivery).await?;
+        Ok(accepted)
     }
 
     /// Counts a request that is answered with an error.
@@ -100,6 +92,28 @@ impl Doors {
         self.metrics.refused(failure.reason());
         failure
     }
+}
+
+/// Decodes a body. Its place holds what is made of it beside the body, as long as there is one, and then alone.
+fn decode(place: Place, protocol: Protocol, body: Bytes) -> Result<(Place, Accepted, Delivery), Failure> {
+    let (body_bytes, refused) = (place.bytes(), Cell::new(None));
+    let may_take = |bytes: usize| {
+        let held = place.hold(body_bytes.saturating_add(bytes));
+        held.map_err(|error| refused.set(Some(error))).is_ok()
+    };
+    let memory = Memory::new(&may_take);
+    let decoded = match protocol {
+        Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf_within(&body, &memory),
+        Protocol::HttpJson => decode::json_within(&body, &memory),
+    };
+    let decoded = decoded.map_err(|error| match refused.take() {
+        Some(refusal) => refusal.into(),
+        None => Failure::Undecodable(error.to_string()),
+    })?;
+    drop(body);
+    place.hold(memory.taken_bytes())?;
+    let accepted = Accepted::of(&decoded);
+    Ok((place, accepted, decoded.into()))
 }
 
 /// What the sender hears of a stored request: which spans were rejected, how many texts were repaired, or nothing.

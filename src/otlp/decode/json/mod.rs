@@ -10,7 +10,8 @@ use serde::de::MapAccess;
 
 use self::object::{Member, Notes, Object};
 use super::draft::{self, Assembly, Draft, DraftLink, Drafts};
-use super::{DecodeError, Decoded, RejectReason};
+use super::memory::Full;
+use super::{DecodeError, Decoded, Memory, RejectReason};
 use crate::model::{
     Attribute, Attributes, EntityRef, Event, Resource, Scope, SpanKind, Status, StatusCode, UnixNanos, Value,
 };
@@ -23,16 +24,24 @@ mod scalar;
 /// used twelve. In messages that is less than [`MESSAGE_DEPTH_MAX`](super::MESSAGE_DEPTH_MAX).
 pub const VALUE_DEPTH_JSON_MAX: usize = 28;
 
-/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text).
-pub fn json(body: &[u8]) -> Result<Decoded, DecodeError> {
-    let notes = Notes::default();
-    let mut request = Request::default();
-    object::read(body, &mut request, &notes)?;
-    let mut assembly = Assembly::default();
-    for resource_spans in request.resource_spans {
-        resource_spans.finish(body.len(), &mut assembly);
+/// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same text) into this memory.
+pub fn json_within(body: &[u8], memory: &Memory<'_>) -> Result<Decoded, DecodeError> {
+    let notes = Notes::new(memory);
+    let mut assembly = Assembly::new(memory);
+    let read = request(body, &notes, &mut assembly);
+    if memory.is_full() {
+        return Err(DecodeError::Full);
     }
+    read?;
     Ok(assembly.finish(notes.repaired()))
+}
+
+fn request(body: &[u8], notes: &Notes<'_>, assembly: &mut Assembly<'_>) -> Result<(), DecodeError> {
+    let mut request = Request::default();
+    object::read(body, &mut request, notes)?;
+    let finished =
+        request.resource_spans.into_iter().try_for_each(|spans| spans.finish(body.len(), assembly, notes.memory));
+    finished.map_err(|Full| DecodeError::Full)
 }
 
 #[derive(Default)]
@@ -57,25 +66,32 @@ struct ScopeSpans {
 }
 
 impl ResourceSpans {
-    fn finish(self, bytes_max: usize, assembly: &mut Assembly) {
+    fn finish(self, bytes_max: usize, assembly: &mut Assembly<'_>, memory: &Memory<'_>) -> Result<(), Full> {
         let resource = self.fault.map_or_else(|| draft::shared_resource(self.resource, bytes_max), Err);
         for scope_spans in self.scope_spans {
             let scope = scope_spans.scope;
             let scope = scope_spans.fault.map_or_else(|| draft::shared_scope(scope, bytes_max), Err);
+            let drafts_bytes = scope_spans.spans.taken_bytes();
             for (draft, times) in scope_spans.spans {
-                assembly.add((*draft, times), bytes_max, &resource, &scope);
+                assembly.add((*draft, times), bytes_max, &resource, &scope)?;
             }
+            memory.give_back(drafts_bytes);
         }
+        Ok(())
     }
 }
 
 impl Object for Request {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
         match name {
-            "resourceSpans" | "resource_spans" => value.each(ResourceSpans::default, |group| {
+            "resourceSpans" | "resource_spans" => {
+                let notes = value.notes;
                 // Of a group without spans nothing is kept; there may be many.
-                self.resource_spans.extend(Some(group).filter(|group| !group.scope_spans.is_empty()));
-            }),
+                value.each(ResourceSpans::default, |group| match group.scope_spans.is_empty() {
+                    true => Ok(()),
+                    false => notes.memory.push(&mut self.resource_spans, group),
+                })
+            }
             _ => value.skip(),
         }
     }
@@ -94,9 +110,13 @@ impl Object for ResourceSpans {
             | "deprecatedScopeSpans"
             | "deprecated_scope_spans"
             | "instrumentationLibrarySpans"
-            | "instrumentation_library_spans" => value.each(ScopeSpans::default, |group| {
-                self.scope_spans.extend(Some(group).filter(|group| !group.spans.is_empty()));
-            })?,
+            | "instrumentation_library_spans" => {
+                let notes = value.notes;
+                value.each(ScopeSpans::default, |group| match group.spans.is_empty() {
+                    true => Ok(()),
+                    false => notes.memory.push(&mut self.scope_spans, group),
+                })?;
+            }
             "schemaUrl" | "schema_url" => self.resource.schema_url = value.text()?,
             _ => value.skip()?,
         }
@@ -138,7 +158,7 @@ impl Object for ScopeSpans {
                 self.fault = self.fault.or(notes.take_fault());
             }
             "spans" => value.each(Draft::default, |draft| {
-                self.spans.push(Draft { fault: notes.take_fault(), ..draft });
+                self.spans.push(Draft { fault: notes.take_fault(), ..draft }, notes.memory)
             })?,
             "schemaUrl" | "schema_url" => self.scope.schema_url = value.text()?,
             _ => value.skip()?,
@@ -179,8 +199,11 @@ impl Object for Draft {
             "links" => {
                 let notes = value.notes;
                 value.each(DraftLink::default, |link| match link.finish() {
-                    Ok(link) => self.links.push(link),
-                    Err(reason) => notes.note_fault(reason),
+                    Ok(link) => notes.memory.push(&mut self.links, link),
+                    Err(reason) => {
+                        notes.note_fault(reason);
+                        Ok(())
+                    }
                 })?;
             }
             "droppedLinksCount" | "dropped_links_count" => self.dropped_links_count = value.integer()?,
@@ -267,7 +290,8 @@ impl<A> Member<'_, A> {
         A: MapAccess<'de>,
     {
         let pair = || Pair { attribute: Attribute { key: String::new(), value: Value::Null }, depth };
-        self.each(pair, |pair| attributes.0.push(pair.attribute))
+        let memory = self.notes.memory;
+        self.each(pair, |pair| memory.push(&mut attributes.0, pair.attribute))
     }
 }
 
@@ -320,7 +344,10 @@ impl Object for AnyValue {
 impl Object for ArrayValue {
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error> {
         match name {
-            "values" => value.each(|| AnyValue::new(self.depth), |any| self.values.push(any.value)),
+            "values" => {
+                let memory = value.notes.memory;
+                value.each(|| AnyValue::new(self.depth), |any| memory.push(&mut self.values, any.value))
+            }
             _ => value.skip(),
         }
     }

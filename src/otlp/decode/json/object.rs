@@ -4,21 +4,31 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::super::{DecodeError, RejectReason};
+use super::super::memory::Full;
+use super::super::{DecodeError, Memory, RejectReason};
 use super::VALUE_DEPTH_JSON_MAX;
 use super::scalar::{Base64, Bool, Double, Enumeration, Integer, Text, WholeNumber, span_id, trace_id};
 use crate::model::{IdError, SpanId, TraceId};
 
 /// What is noticed while reading and belongs to no one field.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct Notes<'a> {
+    pub(super) memory: &'a Memory<'a>,
     fault: Cell<Option<RejectReason>>,
     repaired: Cell<u64>,
 }
 
-impl Notes {
+impl<'a> Notes<'a> {
+    pub(super) fn new(memory: &'a Memory<'a>) -> Self {
+        Self { memory, fault: Cell::default(), repaired: Cell::default() }
+    }
+
+    /// Takes memory. An error ends the reading of the request.
+    pub(super) fn take<E: Error>(&self, bytes: usize) -> Result<(), E> {
+        self.memory.take(bytes).map_err(no_room)
+    }
+
     /// Remembers a reason to reject what is being read; the first one counts.
     pub(super) fn note_fault(&self, reason: RejectReason) {
         self.fault.set(self.fault.get().or(Some(reason)));
@@ -38,6 +48,11 @@ impl Notes {
     }
 }
 
+/// Never shown, as with protobuf.
+fn no_room<E: Error>(_: Full) -> E {
+    E::custom("no room")
+}
+
 /// What a JSON object is read into.
 pub(super) trait Object {
     /// Reads the member of this name. `value` must be used up, by [`Member::skip`] if need be.
@@ -50,7 +65,7 @@ pub(super) trait Object {
 }
 
 /// Reads a text that holds one JSON object and nothing else.
-pub(super) fn read(body: &[u8], target: &mut impl Object, notes: &Notes) -> Result<(), DecodeError> {
+pub(super) fn read(body: &[u8], target: &mut impl Object, notes: &Notes<'_>) -> Result<(), DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     Members { target, notes }.deserialize(&mut deserializer)?;
     Ok(deserializer.end()?)
@@ -59,7 +74,7 @@ pub(super) fn read(body: &[u8], target: &mut impl Object, notes: &Notes) -> Resu
 /// The value of an object's member, not yet read.
 pub(super) struct Member<'a, A> {
     map: &'a mut A,
-    pub(super) notes: &'a Notes,
+    pub(super) notes: &'a Notes<'a>,
 }
 
 impl<'de, A: MapAccess<'de>> Member<'_, A> {
@@ -74,13 +89,18 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
     }
 
     /// Reads a list of objects: each into a `new` one, which `keep` gets.
-    pub(super) fn each<T: Object>(self, new: impl Fn() -> T, keep: impl FnMut(T)) -> Result<(), A::Error> {
+    pub(super) fn each<T: Object>(
+        self,
+        new: impl Fn() -> T,
+        keep: impl FnMut(T) -> Result<(), Full>,
+    ) -> Result<(), A::Error> {
         self.map.next_value_seed(Items { new, keep, notes: self.notes })
     }
 
     /// Reads a list of objects, after those that are there.
     pub(super) fn list<T: Object + Default>(self, items: &mut Vec<T>) -> Result<(), A::Error> {
-        self.each(T::default, |item| items.push(item))
+        let memory = self.notes.memory;
+        self.each(T::default, |item| memory.push(items, item))
     }
 
     /// Reads a list of texts, after those that are there.
@@ -93,7 +113,9 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
     }
 
     pub(super) fn optional_text(self) -> Result<Option<String>, A::Error> {
-        Ok(self.map.next_value_seed(Text(self.notes))?.map(Into::into))
+        let text = self.map.next_value_seed(Text(self.notes))?;
+        self.notes.take(text.as_deref().map_or(0, str::len))?;
+        Ok(text.map(Into::into))
     }
 
     pub(super) fn optional_bool(self) -> Result<Option<bool>, A::Error> {
@@ -118,7 +140,9 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
     }
 
     pub(super) fn optional_bytes(self) -> Result<Option<Vec<u8>>, A::Error> {
-        self.map.next_value_seed(Base64(self.notes))
+        let bytes = self.map.next_value_seed(Base64(self.notes))?;
+        self.notes.take(bytes.as_deref().map_or(0, <[u8]>::len))?;
+        Ok(bytes)
     }
 
     /// Reads an id, which may turn out to be none: that is for the span to deal with, not for the request.
@@ -137,7 +161,7 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
 /// Reads an object into `target`; gives whether there was one, not `null`.
 struct Members<'a, T> {
     target: &'a mut T,
-    notes: &'a Notes,
+    notes: &'a Notes<'a>,
 }
 
 impl<'de, T: Object> DeserializeSeed<'de> for Members<'_, T> {
@@ -176,10 +200,10 @@ impl<'de, T: Object> Visitor<'de> for Members<'_, T> {
 struct Items<'a, N, K> {
     new: N,
     keep: K,
-    notes: &'a Notes,
+    notes: &'a Notes<'a>,
 }
 
-impl<'de, T: Object, N: Fn() -> T, K: FnMut(T)> DeserializeSeed<'de> for Items<'_, N, K> {
+impl<'de, T: Object, N: Fn() -> T, K: FnMut(T) -> Result<(), Full>> DeserializeSeed<'de> for Items<'_, N, K> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -187,7 +211,7 @@ impl<'de, T: Object, N: Fn() -> T, K: FnMut(T)> DeserializeSeed<'de> for Items<'
     }
 }
 
-impl<'de, T: Object, N: Fn() -> T, K: FnMut(T)> Visitor<'de> for Items<'_, N, K> {
+impl<'de, T: Object, N: Fn() -> T, K: FnMut(T) -> Result<(), Full>> Visitor<'de> for Items<'_, N, K> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,7 +229,7 @@ impl<'de, T: Object, N: Fn() -> T, K: FnMut(T)> Visitor<'de> for Items<'_, N, K>
             if items.next_element_seed(members)?.is_none() {
                 return Ok(());
             }
-            (self.keep)(item);
+            (self.keep)(item).map_err(no_room)?;
         }
     }
 }
@@ -213,7 +237,7 @@ impl<'de, T: Object, N: Fn() -> T, K: FnMut(T)> Visitor<'de> for Items<'_, N, K>
 /// Reads a list of texts.
 struct Texts<'a> {
     texts: &'a mut Vec<String>,
-    notes: &'a Notes,
+    notes: &'a Notes<'a>,
 }
 
 impl<'de> DeserializeSeed<'de> for Texts<'_> {
@@ -237,7 +261,9 @@ impl<'de> Visitor<'de> for Texts<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(text) = items.next_element_seed(Text(self.notes))? {
-            self.texts.push(text.unwrap_or_default().into_owned());
+            let text = text.unwrap_or_default().into_owned();
+            self.notes.take(text.len())?;
+            self.notes.memory.push(self.texts, text).map_err(no_room)?;
         }
         Ok(())
     }

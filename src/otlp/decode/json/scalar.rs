@@ -19,7 +19,7 @@ use crate::model::{IdError, SpanId, TraceId};
 
 /// Reads a text, as bytes: what is not UTF-8 is repaired and noted, and so is half a surrogate pair (`"\ud83d"`), which
 /// JavaScript writes when it has cut a text in the middle of a character.
-pub(super) struct Text<'a>(pub(super) &'a Notes);
+pub(super) struct Text<'a>(pub(super) &'a Notes<'a>);
 
 impl Text<'_> {
     fn repair<'b>(&self, bytes: &'b [u8]) -> Cow<'b, str> {
@@ -105,7 +105,7 @@ impl WholeNumber for u64 {
 }
 
 /// The value, if it is one; else it is noted that there is none.
-fn noted<T>(value: Option<T>, expected: &'static str, notes: &Notes) -> Option<T> {
+fn noted<T>(value: Option<T>, expected: &'static str, notes: &Notes<'_>) -> Option<T> {
     if value.is_none() {
         notes.note_fault(RejectReason::Value { expected });
     }
@@ -113,10 +113,10 @@ fn noted<T>(value: Option<T>, expected: &'static str, notes: &Notes) -> Option<T
 }
 
 /// Reads a whole number, as a number or a text, also written like `1.0` or `1e3`.
-pub(super) struct Integer<'a, T>(&'a Notes, PhantomData<T>);
+pub(super) struct Integer<'a, T>(&'a Notes<'a>, PhantomData<T>);
 
 impl<'a, T> Integer<'a, T> {
-    pub(super) fn new(notes: &'a Notes) -> Self {
+    pub(super) fn new(notes: &'a Notes<'a>) -> Self {
         Self(notes, PhantomData)
     }
 }
@@ -175,7 +175,7 @@ impl<T: WholeNumber> Visitor<'_> for Integer<'_, T> {
 }
 
 /// Reads an enum's number, or the name of one.
-pub(super) struct Enumeration<'a, E>(pub(super) fn(&str) -> Option<E>, pub(super) &'a Notes);
+pub(super) struct Enumeration<'a, E>(pub(super) fn(&str) -> Option<E>, pub(super) &'a Notes<'a>);
 
 impl<'de, E: Into<i32>> DeserializeSeed<'de> for Enumeration<'_, E> {
     type Value = Option<i32>;
@@ -215,7 +215,7 @@ impl<N: Into<i32>> Visitor<'_> for Enumeration<'_, N> {
 }
 
 /// Reads a double: a number, or a text that is one, or `"NaN"`, `"Infinity"`, `"-Infinity"`.
-pub(super) struct Double<'a>(pub(super) &'a Notes);
+pub(super) struct Double<'a>(pub(super) &'a Notes<'a>);
 
 impl<'de> DeserializeSeed<'de> for Double<'_> {
     type Value = Option<f64>;
@@ -283,7 +283,7 @@ impl Visitor<'_> for Bool {
 }
 
 /// Reads bytes: base64 of either alphabet, with padding or without.
-pub(super) struct Base64<'a>(pub(super) &'a Notes);
+pub(super) struct Base64<'a>(pub(super) &'a Notes<'a>);
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)

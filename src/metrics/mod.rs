@@ -1,10 +1,10 @@
 //! Floor 0: what tracewell counts of itself, and nothing else: `/metrics` shows it, in OpenMetrics text.
 //!
-//! Every span that can be decoded is counted as received, and then as stored, recognised (it was stored before) or
-//! rejected; or its request is counted as refused, and it is received again when the sender comes again. Names follow
-//! OpenMetrics: the unit at the end, `_total` on counters.
+//! Spans have a ledger of their own, `ledger.rs`; here is the rest, and the way out. Names follow OpenMetrics: the unit
+//! at the end, `_total` on counters.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -15,6 +15,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+mod ledger;
+
+use ledger::Ledger;
+pub use ledger::{Entry, OpenLedger, SERVICE_BYTES_MAX, SERVICES_MAX, SERVICES_OTHER};
 
 /// Upper bounds of the commit time's buckets, in seconds.
 const COMMIT_SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -56,11 +61,9 @@ struct ReasonLabel {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    spans_received: Family<ProtocolLabel, Counter>,
-    spans_recognised: Counter,
-    spans_rejected: Family<ReasonLabel, Counter>,
+    ledger: Arc<Ledger>,
+    requests_received: Family<ProtocolLabel, Counter>,
     requests_refused: Family<ReasonLabel, Counter>,
-    spans_stored: Counter,
     values_repaired: Counter,
     commit_time: Histogram,
     queue_requests: Gauge,
@@ -81,11 +84,9 @@ impl Metrics {
     pub fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("tracewell"),
-            spans_received: Family::default(),
-            spans_recognised: Counter::default(),
-            spans_rejected: Family::default(),
+            ledger: Arc::default(),
+            requests_received: Family::default(),
             requests_refused: Family::default(),
-            spans_stored: Counter::default(),
             values_repaired: Counter::default(),
             commit_time: Histogram::new(COMMIT_SECONDS),
             queue_requests: Gauge::default(),
@@ -99,11 +100,9 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("spans_received", "Spans in requests that could be decoded", self.spans_received.clone());
-        registry.register("spans_stored", "Spans in committed requests", self.spans_stored.clone());
-        let help = "Spans of requests that were stored before and were sent again";
-        registry.register("spans_recognised", help, self.spans_recognised.clone());
-        registry.register("spans_rejected", "Spans that can not be stored, by reason", self.spans_rejected.clone());
+        registry.register_collector(Box::new(Arc::clone(&self.ledger)));
+        let help = "Requests that came in, whatever became of them, by protocol";
+        registry.register("requests_received", help, self.requests_received.clone());
         registry.register(
             "requests_refused",
             "Requests answered with an error, by reason",
@@ -123,15 +122,15 @@ impl Metrics {
         registry.register("store_failures", "Statements that failed unforeseen", self.store_failures.clone());
     }
 
-    /// A request was decoded: so many spans came in it, and so many of its texts were repaired.
-    pub fn received(&self, protocol: Protocol, spans: u64, repaired: u64) {
-        self.spans_received.get_or_create(&ProtocolLabel { protocol: protocol.name() }).inc_by(spans);
-        self.values_repaired.inc_by(repaired);
+    /// The ledger of spans, for the entries of one request.
+    #[must_use]
+    pub fn ledger(&self) -> OpenLedger<'_> {
+        self.ledger.open()
     }
 
-    /// So many spans of a request can not be stored.
-    pub fn rejected(&self, reason: &'static str, spans: u64) {
-        self.spans_rejected.get_or_create(&ReasonLabel { reason }).inc_by(spans);
+    /// A request came in.
+    pub fn received(&self, protocol: Protocol) {
+        self.requests_received.get_or_create(&ProtocolLabel { protocol: protocol.name() }).inc();
     }
 
     /// A request was answered with an error.
@@ -139,15 +138,14 @@ impl Metrics {
         self.requests_refused.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// A write of so many spans was committed.
-    pub fn committed(&self, spans: u64, took: Duration) {
-        self.spans_stored.inc_by(spans);
-        self.commit_time.observe(took.as_secs_f64());
+    /// So many texts were repaired, and stored so.
+    pub fn repaired(&self, texts: u64) {
+        self.values_repaired.inc_by(texts);
     }
 
-    /// Requests with so many spans were stored before.
-    pub fn recognised(&self, spans: u64) {
-        self.spans_recognised.inc_by(spans);
+    /// A write was committed.
+    pub fn committed(&self, took: Duration) {
+        self.commit_time.observe(took.as_secs_f64());
     }
 
     /// What waits now.
