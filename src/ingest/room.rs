@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{IngestError, IngestSettings};
 use crate::metrics::Metrics;
 
-/// Nobody enters while less than this part of the bytes is free: an eighth. It is for those who are inside and grow;
-/// to refuse one of them is to throw away what was done for it.
-const FREE_TO_ENTER_DIVISOR: usize = 8;
+/// Nobody enters while more than this part of the bytes is taken: an eighth, some ten thousand spans by default. The
+/// rest is for those who are inside and grow: to refuse one of them is to throw away what was done for it. A longer
+/// queue would not be served any faster.
+const TAKEN_TO_ENTER_DIVISOR: usize = 8;
 
 pub(super) struct Room {
     settings: IngestSettings,
@@ -74,7 +75,7 @@ impl Room {
 
     pub(super) fn enter(room: &Arc<Self>) -> Option<Place> {
         let IngestSettings { queue_requests_max, queue_bytes_max, .. } = room.settings;
-        let bytes_to_enter = queue_bytes_max.saturating_sub(queue_bytes_max / FREE_TO_ENTER_DIVISOR);
+        let bytes_to_enter = queue_bytes_max / TAKEN_TO_ENTER_DIVISOR;
         let mut usage = room.lock();
         if usage.requests >= queue_requests_max || usage.bytes > bytes_to_enter {
             return None;

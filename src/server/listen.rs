@@ -29,6 +29,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// The largest HTTP/2 frame that a client may send: fewer, larger ones cost less.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 
+/// So much is read of an HTTP/1.1 connection at a time; a request's headers may not be larger.
+const READ_BYTES_MAX: usize = 64 << 10;
+
 /// The pause after the process ran out of something (file descriptors, mostly): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -98,7 +101,10 @@ struct Server {
 
 fn http(settings: &ListenSettings) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(settings.header_read_timeout);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_read_timeout)
+        .max_buf_size(READ_BYTES_MAX);
     http.http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -471,22 +471,27 @@ async fn a_request_that_takes_too_long_is_told_so() {
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
-/// What is made of a body takes room too, on either door, as do bodies that are decompressed.
+/// What is made of a body takes room too. Guarantee: whoever finds none, at the door or later, hears when to come again.
 #[tokio::test]
 async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
     let server = Server::gated(100, A_WHILE).await;
     let (grpc, http) = (server.grpc.address, server.http.address);
     let ids = [&[0x0a, 16][..], &[7; 16], &[0x12, 8], &[7; 8]].concat();
-    let links = in_a_span(&[ids, [0x6a, 0x00].repeat(4_000)].concat());
-    let first = tokio::spawn(async move { post_encoded(http, PROTOBUF, "gzip", gzip(&links)).await });
+    let with_links = |links| in_a_span(&[&ids[..], &[0x6a, 0x00].repeat(links)].concat());
+    // Some of these there may be at once, but not with one that is larger.
+    let (small, larger) = (with_links(700), with_links(5_900));
+    let first = tokio::spawn(async move { post_encoded(http, PROTOBUF, "gzip", gzip(&small)).await });
     server.store.begun.acquire().await.unwrap().forget();
-    let status = timeout(A_WHILE, export(grpc, &large(150_000))).await.unwrap().unwrap_err();
+    let status = timeout(A_WHILE, export(grpc, &larger)).await.unwrap().unwrap_err();
     assert_eq!((status.code(), retry_delay(&status).is_some()), (Code::Unavailable, true));
-    let second = timeout(A_WHILE, post_encoded(http, PROTOBUF, "gzip", gzip(&large(150_000)))).await.unwrap();
-    assert_eq!((second.status.as_u16(), second.header("retry-after")), (503, Some("1")));
-    server.store.gate.add_permits(1);
+    let refused = timeout(A_WHILE, post_encoded(http, PROTOBUF, "gzip", gzip(&larger))).await.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")));
+    server.metric("tracewell_requests_refused_total{reason=\"queue_full\"} 2");
+    server.metric("tracewell_queue_requests 1");
+    server.store.gate.add_permits(2);
     assert_eq!(first.await.unwrap().status, StatusCode::OK);
     server.metric("tracewell_queue_bytes 0");
+    export(grpc, &larger).await.unwrap();
 }
 
 /// Bodies that are small for what is made of them, by any door: two bytes can be a link, three a span. Guarantee: no more
