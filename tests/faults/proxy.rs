@@ -1,5 +1,5 @@
-//! The connection to PostgreSQL is cut in the worst moments: with half of a request's rows sent, with a COMMIT that the
-//! server never sees, and with one that it obeys and nobody hears of.
+//! The connection to PostgreSQL is cut in the worst moments: with half of a request's rows sent (few by an insert, many
+//! by COPY), with a COMMIT that the server never sees, and with one that it obeys and nobody hears of.
 
 use tokio::task::block_in_place;
 
@@ -11,6 +11,8 @@ use crate::support::proxy::{Cut, Proxy};
 use crate::support::sender::{Door, Doors, Heard, Request, Sender};
 
 const SENDERS: u64 = 6;
+/// So many spans go by COPY.
+const MANY: u64 = 1_200;
 /// Between two cuts, so many requests at most are acknowledged.
 const STORED_MAX: u64 = 20;
 
@@ -22,9 +24,11 @@ async fn a_cut_is_told_and_what_comes_again_is_shown_once() {
     let proxy = Proxy::start(&database.url()).await;
     let server = block_in_place(|| Server::start(proxy.url()));
     let (doors, mut sender, mut sent) = (Doors::of(&server), Sender::new(), Vec::new());
-    for (door, first) in [(Door::Grpc, 0), (Door::Http, 10)] {
-        for (cut, number) in Cut::OF_WRITES.into_iter().zip(first..) {
-            let request = Request::numbered(0, number);
+    let writes =
+        [(Door::Grpc, Cut::OF_INSERTS, 5), (Door::Http, Cut::OF_INSERTS, 5), (Door::Http, Cut::OF_COPIES, MANY)];
+    for ((door, cuts, spans), first) in writes.into_iter().zip((0..).step_by(1_000)) {
+        for (cut, number) in cuts.into_iter().zip((first..).step_by(300)) {
+            let request = Request::sized(0, number, spans);
             proxy.arm(cut);
             let heard = sender.send(doors, door, &request).await;
             assert!(heard.is_busy(), "{cut:?} by {door:?}: {heard:?}");
@@ -75,7 +79,7 @@ async fn cuts_under_load_lose_and_double_nothing() {
         let stored = load.progress().stored + 1 + random.below(STORED_MAX);
         load.until("the time to cut", |progress| progress.stored >= stored).await;
         // Each kind comes, whatever chance says.
-        proxy.arm(Cut::OF_WRITES[usize::try_from(round % 3).unwrap()]);
+        proxy.arm(Cut::OF_INSERTS[usize::try_from(round % 3).unwrap()]);
         proxy.cut().await;
     }
     let progress = load.progress();

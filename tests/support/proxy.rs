@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,6 +18,9 @@ use tokio::time::timeout;
 /// A cut that takes so long to come will not come.
 const A_WHILE: Duration = Duration::from_mins(1);
 
+/// How many columns a row of spans has; no other statement has so many parameters.
+const COLUMNS: u16 = 24;
+
 /// What a client asks first: whether the connection may be encrypted. The answer is one byte; here, always no.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
@@ -27,6 +31,8 @@ pub(crate) enum Cut {
     AtHello,
     /// In the middle of the first data of a COPY.
     InCopy,
+    /// In the middle of the rows of an insert.
+    InInsert,
     /// Instead of passing on the COMMIT.
     BeforeCommit,
     /// When the server has committed and says so, and before anybody hears of it.
@@ -34,8 +40,10 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    /// The moments of a write.
-    pub(crate) const OF_WRITES: [Self; 3] = [Self::InCopy, Self::BeforeCommit, Self::AfterCommit];
+    /// The moments of a write of few spans.
+    pub(crate) const OF_INSERTS: [Self; 3] = [Self::InInsert, Self::BeforeCommit, Self::AfterCommit];
+    /// The moments of a write of many spans.
+    pub(crate) const OF_COPIES: [Self; 3] = [Self::InCopy, Self::BeforeCommit, Self::AfterCommit];
 }
 
 /// The proxy, for as long as this lives.
@@ -138,6 +146,9 @@ async fn to_the_server(
         if message.starts_with(b"d") && armed.take(Cut::InCopy) {
             return server.write_all(&message[..message.len() / 2]).await;
         }
+        if parameters(&message) == Some(COLUMNS) && armed.take(Cut::InInsert) {
+            return server.write_all(&message[..message.len() / 2]).await;
+        }
         if is_commit && armed.take(Cut::BeforeCommit) {
             return Ok(());
         }
@@ -163,6 +174,15 @@ async fn to_the_client(
             return Ok(());
         }
     }
+}
+
+/// How many parameters a message binds. It names a portal and a statement first, and then a format for each parameter.
+fn parameters(message: &[u8]) -> Option<u16> {
+    let names = message.strip_prefix(b"B")?.get(4..)?;
+    let mut after_names = names.splitn(3, |byte| *byte == 0).nth(2)?;
+    let formats = usize::from(after_names.read_u16().now_or_never()?.ok()?);
+    let mut after_formats = after_names.get(2 * formats..)?;
+    after_formats.read_u16().now_or_never()?.ok()
 }
 
 async fn read_message(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {

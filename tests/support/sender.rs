@@ -85,6 +85,11 @@ impl Request {
     /// The `number`th request of a sender. No other has a span of it, and it brings a resource and an operation that
     /// the database does not have yet, so that it is worth nothing if those are not stored too.
     pub(crate) fn numbered(sender: u64, number: u64) -> Self {
+        Self::sized(sender, number, SPANS_PER_REQUEST)
+    }
+
+    /// A request with so many spans, the first of them those of the `number`th; it shares the others with those after.
+    pub(crate) fn sized(sender: u64, number: u64, spans: u64) -> Self {
         let service = format!("shop {sender}");
         let attributes =
             [("service.name", Value::from(service.as_str())), ("request", Value::Int(number.cast_signed()))];
@@ -96,7 +101,7 @@ impl Request {
             resource: Arc::clone(&resource),
             ..super::span(number / SPANS_PER_TRACE, number, 1_790_000_000_000_000_000 + number)
         };
-        Self::of((first..first + SPANS_PER_REQUEST).map(span).collect())
+        Self::of((first..first + spans).map(span).collect())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Spans in PostgreSQL 15 or later. The schema, and the views that people may query, are in `migrations/postgres/`.
 //!
-//! `write.rs` writes (`copy.rs` makes the rows, `dictionary.rs` what rows share); `read.rs` answers (`scan.rs` makes
+//! `write.rs` writes (`rows.rs` makes the rows, `dictionary.rs` what rows share); `read.rs` answers (`scan.rs` makes
 //! the statements, `row.rs` reads the rows); `open.rs` waits and migrates. Writers and readers have their own
 //! connections, so that no crowd of readers keeps a write from its commit.
 
-mod copy;
 mod dictionary;
 mod error;
 mod open;
@@ -12,6 +11,7 @@ mod open;
 mod plans;
 mod read;
 mod row;
+mod rows;
 mod scan;
 mod time;
 mod write;
@@ -41,6 +41,10 @@ pub struct PostgresSettings {
     pub writer_connections_max: u32,
     /// At most so many connections read.
     pub reader_connections_max: u32,
+    /// A write of so many spans or fewer is an insert, a larger one a COPY. A COPY costs the server less for each span,
+    /// but waits for two more turns of the network; and over TCP, where the driver leaves Nagle's algorithm on, its last
+    /// message waits for an acknowledgement that the server delays by 40 ms.
+    pub insert_spans_max: usize,
     /// How long a call waits for a connection.
     pub acquire_wait_max: Duration,
     /// How long a write may take, from the connection to the commit.
@@ -56,6 +60,7 @@ impl Default for PostgresSettings {
         Self {
             writer_connections_max: 4,
             reader_connections_max: 8,
+            insert_spans_max: 1_000,
             acquire_wait_max: Duration::from_secs(5),
             write_duration_max: Duration::from_secs(30),
             read_duration_max: Duration::from_secs(30),
@@ -81,6 +86,7 @@ impl PostgresStore {
         let remembered = Arc::new(Remembered::default());
         let writer = Writer {
             pool: writer_pool(&options, settings, &remembered),
+            insert_spans_max: settings.insert_spans_max,
             limit: settings.write_duration_max,
             remembered,
         };

@@ -1,15 +1,16 @@
 //! Writing: one transaction for the whole call, the receipts of its batches first, which say what is new at all; then
-//! new rows of the dictionaries, then the spans by COPY.
+//! new rows of the dictionaries, then the spans: many by COPY, few by an insert.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-use super::copy::{COPY_SPANS, CopyBuffer};
 use super::dictionary::{Remembered, ServiceIds};
 use super::error::{meaning, within};
+use super::rows::{self, COPY, CopyRows, INSERT, InsertRows};
 use crate::model::Span;
 use crate::store::{Batch, StoreError, Written};
 
@@ -32,6 +33,8 @@ const FORGET_RECEIPTS: &str = "\
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) pool: PgPool,
+    /// A write of more spans is a COPY.
+    pub(super) insert_spans_max: usize,
     /// A write that takes longer fails.
     pub(super) limit: Duration,
     pub(super) remembered: std::sync::Arc<Remembered>,
@@ -58,7 +61,13 @@ impl Writer {
         let new: Vec<&Batch> = batches.iter().zip(&written).filter_map(is_new).collect();
         let rows = self.remembered.unknown(new.iter().flat_map(|batch| batch.spans()));
         rows.insert(&mut transaction).await?;
-        copy(&mut transaction, new.into_iter().flat_map(Batch::iter)).await?;
+        let spans: usize = new.iter().map(|batch| batch.spans().len()).sum();
+        let new = new.into_iter().flat_map(Batch::iter);
+        match spans {
+            0 => {}
+            _ if spans <= self.insert_spans_max => insert(&mut transaction, new).await?,
+            _ => copy(&mut transaction, new).await?,
+        }
         transaction.commit().await.map_err(meaning)?;
         self.remembered.remember(&rows);
         Ok(written)
@@ -99,23 +108,40 @@ async fn leave_receipts(connection: &mut PgConnection, batches: &[Batch]) -> Res
     Ok(written.collect())
 }
 
+/// Few spans: one statement, one turn of the network.
+async fn insert<'a>(
+    connection: &mut PgConnection,
+    spans: impl Iterator<Item = (&'a Span, u128)>,
+) -> Result<(), StoreError> {
+    let mut rows = InsertRows::default();
+    let mut service_ids = ServiceIds::default();
+    for (span, digest) in spans {
+        let (service_id, _) = service_ids.of(&span.resource);
+        rows::push(&mut rows, span, digest, service_id)?;
+    }
+    let statement = rows.into_parameters().fold(sqlx::query(INSERT), Query::bind);
+    statement.execute(connection).await.map_err(meaning)?;
+    Ok(())
+}
+
+/// Many spans, in pieces: the driver has not half of the work that an insert makes for the server.
 async fn copy<'a>(
     connection: &mut PgConnection,
     spans: impl Iterator<Item = (&'a Span, u128)>,
 ) -> Result<(), StoreError> {
-    let mut copy = connection.copy_in_raw(COPY_SPANS).await.map_err(meaning)?;
-    let mut buffer = CopyBuffer::new(PIECE_BYTES);
+    let mut copy = connection.copy_in_raw(COPY).await.map_err(meaning)?;
+    let mut rows = CopyRows::new(PIECE_BYTES);
     let mut service_ids = ServiceIds::default();
     for (span, digest) in spans {
         let (service_id, _) = service_ids.of(&span.resource);
-        buffer.push(span, digest, service_id)?;
-        if buffer.len() >= PIECE_BYTES {
-            copy.send(buffer.bytes()).await.map_err(meaning)?;
-            buffer.clear();
+        rows::push(&mut rows, span, digest, service_id)?;
+        if rows.bytes().len() >= PIECE_BYTES {
+            copy.send(rows.bytes()).await.map_err(meaning)?;
+            rows.clear();
         }
     }
-    buffer.finish();
-    copy.send(buffer.bytes()).await.map_err(meaning)?;
+    rows.finish();
+    copy.send(rows.bytes()).await.map_err(meaning)?;
     copy.finish().await.map_err(meaning)?;
     Ok(())
 }

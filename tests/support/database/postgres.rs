@@ -9,10 +9,14 @@ use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use super::Database;
 use crate::support::postgres::TestDatabase;
 
+/// So few that a test of any size writes both ways.
+const INSERT_SPANS_MAX: usize = 3;
+
 #[async_trait]
 impl Database for TestDatabase {
     async fn open(&self) -> Arc<dyn SpanStore> {
-        Arc::new(PostgresStore::connect(&self.url(), &PostgresSettings::default()).await.unwrap())
+        let settings = PostgresSettings { insert_spans_max: INSERT_SPANS_MAX, ..PostgresSettings::default() };
+        Arc::new(PostgresStore::connect(&self.url(), &settings).await.unwrap())
     }
 }
 
