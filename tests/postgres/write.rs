@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use futures::future::join_all;
 use tracewell::model::{
-    AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Search, SearchFields, Span, Value,
+    AttributeCondition, AttributeScope, Attributes, Keyed, Resource, Scope, Search, SearchFields, Span, Value,
 };
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::{SpanStore, StoreError};
@@ -109,6 +109,34 @@ async fn a_cancelled_write_leaves_all_or_nothing() {
         assert_eq!(services.contains(&format!("service {polls}")), stored == 2);
     }
     assert_eq!(all(store.trace(span(200, 1).trace_id)).await.unwrap().len(), 40);
+    store.close().await;
+}
+
+/// More bytes than one statement takes, in a few spans, or in the resources and scopes of a few, are stored whole.
+#[tokio::test]
+async fn large_values_of_few_spans_are_stored() {
+    let database = TestDatabase::create().await;
+    let store = open(&database).await;
+    let large = |number: u8| [("k", Value::String(format!("{number}{}", "x".repeat(6 << 20))))].into_iter().collect();
+    let spans: Vec<_> = (0..18_u8)
+        .map(|number| match number % 3 {
+            0 => Span { attributes: large(number), ..span(1, number + 1) },
+            1 => {
+                let resource = Resource { attributes: large(number), ..Resource::default() };
+                Span { resource: Arc::new(Keyed::new(resource)), ..span(1, number + 1) }
+            }
+            _ => {
+                let scope = Scope { attributes: large(number), ..Scope::default() };
+                Span { scope: Arc::new(Keyed::new(scope)), ..span(1, number + 1) }
+            }
+        })
+        .collect();
+    write(&store, &spans).await.unwrap();
+    let stored = all(store.trace(spans[0].trace_id)).await.unwrap();
+    assert_eq!(stored.len(), spans.len());
+    for span in &spans {
+        assert!(stored.contains(span), "span {} is missing or changed", span.span_id);
+    }
     store.close().await;
 }
 

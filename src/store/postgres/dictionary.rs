@@ -14,6 +14,10 @@ use crate::store::{StoreError, json, text};
 /// At most so many keys are remembered (about 10 MB); then we start anew, at the price of inserts that find their row.
 const REMEMBERED_KEYS_MAX: usize = 400_000;
 
+/// An insert of resources or scopes takes no further one once their JSON has so many bytes; PostgreSQL hangs up on a
+/// message of 1 GiB.
+const INSERT_BYTES: usize = 32 << 20;
+
 const INSERT_RESOURCES: &str = "\
     insert into resource (resource_id, dropped_attributes_count, service, node, schema_url, attributes,
                           attributes_shape, entity_refs)
@@ -195,36 +199,44 @@ fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-async fn insert_resources(rows: &[(i64, &Resource)], connection: &mut PgConnection) -> Result<(), StoreError> {
-    let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
-    sqlx::query(INSERT_RESOURCES)
-        .bind(column(rows, |(id, _)| *id))
-        .bind(column(rows, |(_, row)| row.dropped_attributes_count.cast_signed()))
-        .bind(column(rows, |(_, row)| text::stored(row.service()).into_owned()))
-        .bind(column(rows, |(_, row)| row.node().map(|node| text::stored(node).into_owned())))
-        .bind(column(rows, |(_, row)| text::stored(&row.schema_url).into_owned()))
-        .bind(attributes)
-        .bind(shapes)
-        .bind(entity_refs_column(rows)?)
-        .execute(connection)
-        .await
-        .map_err(meaning)?;
+async fn insert_resources(mut rows: &[(i64, &Resource)], connection: &mut PgConnection) -> Result<(), StoreError> {
+    while !rows.is_empty() {
+        let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
+        let (piece, rest) = rows.split_at(attributes.len());
+        sqlx::query(INSERT_RESOURCES)
+            .bind(column(piece, |(id, _)| *id))
+            .bind(column(piece, |(_, row)| row.dropped_attributes_count.cast_signed()))
+            .bind(column(piece, |(_, row)| text::stored(row.service()).into_owned()))
+            .bind(column(piece, |(_, row)| row.node().map(|node| text::stored(node).into_owned())))
+            .bind(column(piece, |(_, row)| text::stored(&row.schema_url).into_owned()))
+            .bind(attributes)
+            .bind(shapes)
+            .bind(entity_refs_column(piece)?)
+            .execute(&mut *connection)
+            .await
+            .map_err(meaning)?;
+        rows = rest;
+    }
     Ok(())
 }
 
-async fn insert_scopes(rows: &[(i64, &Scope)], connection: &mut PgConnection) -> Result<(), StoreError> {
-    let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
-    sqlx::query(INSERT_SCOPES)
-        .bind(column(rows, |(id, _)| *id))
-        .bind(column(rows, |(_, row)| row.dropped_attributes_count.cast_signed()))
-        .bind(column(rows, |(_, row)| text::stored(&row.name).into_owned()))
-        .bind(column(rows, |(_, row)| text::stored(&row.version).into_owned()))
-        .bind(column(rows, |(_, row)| text::stored(&row.schema_url).into_owned()))
-        .bind(attributes)
-        .bind(shapes)
-        .execute(connection)
-        .await
-        .map_err(meaning)?;
+async fn insert_scopes(mut rows: &[(i64, &Scope)], connection: &mut PgConnection) -> Result<(), StoreError> {
+    while !rows.is_empty() {
+        let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
+        let (piece, rest) = rows.split_at(attributes.len());
+        sqlx::query(INSERT_SCOPES)
+            .bind(column(piece, |(id, _)| *id))
+            .bind(column(piece, |(_, row)| row.dropped_attributes_count.cast_signed()))
+            .bind(column(piece, |(_, row)| text::stored(&row.name).into_owned()))
+            .bind(column(piece, |(_, row)| text::stored(&row.version).into_owned()))
+            .bind(column(piece, |(_, row)| text::stored(&row.schema_url).into_owned()))
+            .bind(attributes)
+            .bind(shapes)
+            .execute(&mut *connection)
+            .await
+            .map_err(meaning)?;
+        rows = rest;
+    }
     Ok(())
 }
 
@@ -256,12 +268,19 @@ async fn insert_operations(
 /// The columns `attributes` and `attributes_shape`.
 type AttributeColumns = (Vec<String>, Vec<Option<Vec<u8>>>);
 
+/// The columns of the first of these lists: of as many as one insert takes, at least of one.
 fn attribute_columns<'a>(lists: impl Iterator<Item = &'a Attributes>) -> Result<AttributeColumns, StoreError> {
     let mut columns = AttributeColumns::default();
+    let mut bytes = 0_usize;
     for list in lists {
         let mut object = Vec::new();
-        columns.1.push(json::attributes(list, &mut object)?);
+        let shape = json::attributes(list, &mut object)?;
+        bytes = bytes.saturating_add(object.len()).saturating_add(shape.as_ref().map_or(0, Vec::len));
         columns.0.push(json_text(object)?);
+        columns.1.push(shape);
+        if bytes > INSERT_BYTES {
+            break;
+        }
     }
     Ok(columns)
 }

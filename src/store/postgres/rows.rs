@@ -247,6 +247,11 @@ pub(super) struct InsertRows {
 }
 
 impl InsertRows {
+    /// How many bytes they have.
+    pub(super) fn len(&self) -> usize {
+        self.columns.iter().map(Vec::len).fold(0, usize::saturating_add)
+    }
+
     /// The parameters of [`INSERT`], in their order.
     pub(super) fn into_parameters(self) -> impl Iterator<Item = Parameter> {
         let rows = self.rows;

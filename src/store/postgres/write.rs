@@ -17,6 +17,9 @@ use crate::store::{Batch, StoreError, Written};
 /// Spans are encoded and sent in pieces of about so many bytes.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// An insert has at most so many bytes of rows; PostgreSQL hangs up on a message of 1 GiB.
+const INSERT_BYTES_MAX: usize = 32 << 20;
+
 /// Receipts that one statement deletes at the most.
 const FORGOTTEN_RECEIPTS_MAX: i64 = 10_000;
 
@@ -62,11 +65,12 @@ impl Writer {
         let rows = self.remembered.unknown(new.iter().flat_map(|batch| batch.spans()));
         rows.insert(&mut transaction).await?;
         let spans: usize = new.iter().map(|batch| batch.spans().len()).sum();
-        let new = new.into_iter().flat_map(Batch::iter);
-        match spans {
-            0 => {}
-            _ if spans <= self.insert_spans_max => insert(&mut transaction, new).await?,
-            _ => copy(&mut transaction, new).await?,
+        let new = || new.iter().copied().flat_map(Batch::iter);
+        let few = if spans <= self.insert_spans_max { few_rows(new())? } else { None };
+        match few {
+            _ if spans == 0 => {}
+            Some(rows) => insert(&mut transaction, rows).await?,
+            None => copy(&mut transaction, new()).await?,
         }
         transaction.commit().await.map_err(meaning)?;
         self.remembered.remember(&rows);
@@ -108,17 +112,22 @@ async fn leave_receipts(connection: &mut PgConnection, batches: &[Batch]) -> Res
     Ok(written.collect())
 }
 
-/// Few spans: one statement, one turn of the network.
-async fn insert<'a>(
-    connection: &mut PgConnection,
-    spans: impl Iterator<Item = (&'a Span, u128)>,
-) -> Result<(), StoreError> {
+/// The rows of few spans; `None` when they have too many bytes.
+fn few_rows<'a>(spans: impl Iterator<Item = (&'a Span, u128)>) -> Result<Option<InsertRows>, StoreError> {
     let mut rows = InsertRows::default();
     let mut service_ids = ServiceIds::default();
     for (span, digest) in spans {
         let (service_id, _) = service_ids.of(&span.resource);
         rows::push(&mut rows, span, digest, service_id)?;
+        if rows.len() > INSERT_BYTES_MAX {
+            return Ok(None);
+        }
     }
+    Ok(Some(rows))
+}
+
+/// Few spans: one statement, one turn of the network.
+async fn insert(connection: &mut PgConnection, rows: InsertRows) -> Result<(), StoreError> {
     let statement = rows.into_parameters().fold(sqlx::query(INSERT), Query::bind);
     statement.execute(connection).await.map_err(meaning)?;
     Ok(())

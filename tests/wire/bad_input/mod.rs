@@ -33,9 +33,8 @@ use crate::support::process::Server;
 /// The longest message that a sender gets.
 const MESSAGE_BYTES_MAX: usize = 1_024 + 100;
 
-/// Every span that is stored can be read by those who ask in SQL.
-const READ_VIEWS: &str =
-    "select count(*), count(x) from (select s::text as x from span s union all select t::text from trace t) all_of_it";
+/// Whoever asks in SQL can read all that is stored.
+const READ_VIEWS: &str = "select count(span::text) from span union all select count(trace::text) from trace";
 const READ_VIEWS_OF_SQLITE: &str = "select * from span; select * from trace";
 
 #[tokio::test(flavor = "multi_thread")]
