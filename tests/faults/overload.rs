@@ -80,7 +80,7 @@ async fn four_times_as_much_as_fits_is_refused_well() {
 }
 
 /// Scenario: clients that mean no good send bodies that are small on the wire and unfold when they are decompressed and
-/// decoded: millions of empty links, of empty spans in JSON, a gigabyte of nothing. Guarantee: memory stays within its
+/// decoded: millions of empty links, of empty events in JSON, a gigabyte of nothing. Guarantee: memory stays within its
 /// bound, each is refused for good, or for now where others take the room, and afterwards the server does its work.
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_unfold_take_no_more_than_there_is() {
@@ -169,15 +169,18 @@ fn bombs() -> Vec<Bomb> {
     let links = in_a_span(&[0x6a, 0x00].repeat(1_000_000));
     let events = in_a_span(&[0x5a, 0x00].repeat(1_000_000));
     let attributes = in_a_span(&[0x4a, 0x00].repeat(1_000_000));
-    let json_spans = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#, "{},".repeat(500_000));
-    let json_groups = format!(r#"{{"resourceSpans":[{}{{}}]}}"#, "{},".repeat(500_000));
+    let json = |list: &str| {
+        let items = "{},".repeat(500_000);
+        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"{list}":[{items}{{}}]}}]}}]}}]}}"#)
+    };
+    let (json_links, json_events) = (json("links"), json("events"));
     let nothing = vec![0; 60_000_000];
     let bombs = [
         (Door::Grpc, &*links),
         (Door::Http, &*events),
-        (Door::Json, json_spans.as_bytes()),
+        (Door::Json, json_links.as_bytes()),
         (Door::Http, &*attributes),
-        (Door::Json, json_groups.as_bytes()),
+        (Door::Json, json_events.as_bytes()),
         (Door::Grpc, &*nothing),
         (Door::Http, &*nothing),
     ];

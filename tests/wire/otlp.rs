@@ -494,7 +494,7 @@ async fn a_queue_with_no_room_for_the_bytes_says_when_to_come_again() {
     export(grpc, &larger).await.unwrap();
 }
 
-/// Bodies that are small for what is made of them, by any door: two bytes can be a link, three a span. Guarantee: no more
+/// Bodies that are small for what is made of them, by any door: two bytes can be a link, three an event. Guarantee: no more
 /// memory is taken than all requests may take, and it is told that this will not change.
 #[tokio::test]
 async fn a_body_that_unfolds_too_far_is_refused_for_good() {
@@ -505,8 +505,11 @@ async fn a_body_that_unfolds_too_far_is_refused_for_good() {
     assert!(status.message().contains(&QUEUE_BYTES_MAX.to_string()), "{}", status.message());
     let status = export_raw(server.grpc.address, &[("grpc-encoding", "gzip")], true, &gzip(&links)).await.unwrap_err();
     assert_eq!((status.code(), retry_delay(&status)), (Code::ResourceExhausted, None), "{status:?}");
-    let spans = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#, "{},".repeat(60_000));
-    for (content_type, body) in [(PROTOBUF, links), (JSON, spans.into_bytes())] {
+    let events = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"events":[{}{{}}]}}]}}]}}]}}"#,
+        "{},".repeat(90_000)
+    );
+    for (content_type, body) in [(PROTOBUF, links), (JSON, events.into_bytes())] {
         let plain = post(server.http.address, content_type, body.clone()).await;
         let compressed = post_encoded(server.http.address, content_type, "zstd", zstd(&body)).await;
         for answer in [plain, compressed] {

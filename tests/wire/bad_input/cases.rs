@@ -222,10 +222,10 @@ fn sizes() -> Vec<Case> {
         }),
         raw("millions of events with nothing in them", |trace_id| {
             const EVENTS: usize = 2_200_000;
-            let json = format!(r#""events":[{{}}{}]"#, ",{}".repeat(EVENTS));
             Sent {
                 protobuf: Some(with_span_bytes(trace_id, &delimited(11, []).repeat(EVENTS))),
-                json: Some(with_span_json(trace_id, &json)),
+                // It takes more memory than a request may have: nobody knows how many come, so the list grows by copying.
+                json: None,
                 becomes: Becomes::Rejected { reason: "size", says: ": it would take more than 192 MiB of a database" },
             }
         }),

@@ -87,9 +87,9 @@ impl Object for Request {
             "resourceSpans" | "resource_spans" => {
                 let notes = value.notes;
                 // Of a group without spans nothing is kept; there may be many.
-                value.each(ResourceSpans::default, |group| match group.scope_spans.is_empty() {
-                    true => Ok(()),
-                    false => notes.memory.push(&mut self.resource_spans, group),
+                value.each(ResourceSpans::default, |group| {
+                    let is_empty = group.scope_spans.is_empty();
+                    if is_empty { Ok(()) } else { notes.memory.push(&mut self.resource_spans, group) }
                 })
             }
             _ => value.skip(),
@@ -112,9 +112,9 @@ impl Object for ResourceSpans {
             | "instrumentationLibrarySpans"
             | "instrumentation_library_spans" => {
                 let notes = value.notes;
-                value.each(ScopeSpans::default, |group| match group.spans.is_empty() {
-                    true => Ok(()),
-                    false => notes.memory.push(&mut self.scope_spans, group),
+                value.each(ScopeSpans::default, |group| {
+                    let is_empty = group.spans.is_empty();
+                    if is_empty { Ok(()) } else { notes.memory.push(&mut self.scope_spans, group) }
                 })?;
             }
             "schemaUrl" | "schema_url" => self.resource.schema_url = value.text()?,
