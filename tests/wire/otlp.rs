@@ -507,7 +507,7 @@ async fn a_body_that_unfolds_too_far_is_refused_for_good() {
     assert_eq!((status.code(), retry_delay(&status)), (Code::ResourceExhausted, None), "{status:?}");
     let events = format!(
         r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"events":[{}{{}}]}}]}}]}}]}}"#,
-        "{},".repeat(90_000)
+        "{},".repeat(60_000)
     );
     for (content_type, body) in [(PROTOBUF, links), (JSON, events.into_bytes())] {
         let plain = post(server.http.address, content_type, body.clone()).await;
