@@ -14,4 +14,5 @@ mod sdk;
 mod sqlite;
 mod store;
 mod support;
+mod traceql;
 mod wire;

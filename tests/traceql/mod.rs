@@ -1,0 +1,4 @@
+//! TraceQL: what is read, what is refused and how, and what a query means.
+
+mod parse;
+mod random;
