@@ -18,6 +18,7 @@
 //! or not a root has arrived.
 
 pub mod error;
+pub mod evaluate;
 mod lex;
 mod parse;
 pub mod pattern;

@@ -13,6 +13,14 @@ pub struct Field {
     pub term: Term,
 }
 
+impl Field {
+    /// Whether it is the word `nil`.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        matches!(self.term, Term::Literal(Literal::Nil))
+    }
+}
+
 /// What a [`Field`] says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Term {
