@@ -4,6 +4,7 @@ use super::precedence::{COMPARISON, Operand, Operator, Prefix};
 use super::{EXPECTED_REFERENCE, Grown, Parsed, Parser};
 use crate::traceql::REGEXES_MAX;
 use crate::traceql::error::{QueryError, shown};
+use crate::traceql::lex::Token;
 use crate::traceql::pattern::Pattern;
 use crate::traceql::tree::{Arithmetic, Column, Comparison, Field, Literal, Term};
 
@@ -29,6 +30,9 @@ impl Operand for Field {
         }
         if let Some(reference) = parser.reference()? {
             return Ok(Grown::leaf(Self { column, term: Term::Reference(reference) }));
+        }
+        if let (Some(word), Token::Symbol("(")) = (parser.word(), &parser.peek_second().token) {
+            return Err(QueryError::not_supported(column.0, format!("the function {word}() in braces")));
         }
         if !parser.take("(") {
             return Err(parser.unexpected(format!("a value, {EXPECTED_REFERENCE}")));
