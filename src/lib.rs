@@ -10,7 +10,8 @@
 //!  4  server/   sockets, limits, status codes, generated code
 //!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
 //!  3  ingest/   queue, group commit           query/  paging, order of traces, limits           retention/  the clockwork
-//!  2  otlp/     OTLP <-> model, pure          store/  trait SpanStore: postgres/ sqlite/ memory.rs
+//!  2  otlp/     OTLP <-> model, pure          traceql/  text -> tree, and what it means over spans, pure
+//!               store/  trait SpanStore: postgres/ sqlite/ memory.rs
 //!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
 //!  0  metrics.rs   telemetry.rs
 //! ```
@@ -56,3 +57,4 @@ pub mod retention;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod traceql;

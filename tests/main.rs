@@ -15,4 +15,5 @@ mod sdk;
 mod sqlite;
 mod store;
 mod support;
+mod traceql;
 mod wire;

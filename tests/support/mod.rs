@@ -1,4 +1,5 @@
-//! What tests share: random values of the model (`arbitrary`), databases of a test's own, open to any store
+//! What tests share: random values of the model (`arbitrary`) and queries over them
+//! (`queries`), databases of a test's own, open to any store
 //! (`database`) or bare (`directory`, `postgres`; `cluster` with a server of its own, `proxy` to cut the way to it), the
 //! real server (`process`), who talks to it (`http`, `sender`, `load`) and what it says of itself (`ledger`), and a few
 //! plain spans.
@@ -17,6 +18,7 @@ pub(crate) mod load;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod queries;
 pub(crate) mod random;
 pub(crate) mod sender;
 
