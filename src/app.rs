@@ -11,7 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::cli::{LogArgs, LogFormatArg, MigrateArgs, ServeArgs};
+use crate::cli::{CompactArgs, LogArgs, LogFormatArg, MigrateArgs, ServeArgs, Switch};
+use crate::compaction;
 use crate::ingest::{Ingest, IngestSettings};
 use crate::metrics::Metrics;
 use crate::query::{Query, QuerySettings};
@@ -21,7 +22,7 @@ use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
 use crate::server::{query, reflection, unknown};
-use crate::store::{self, OpenError, OpenSettings, Opened};
+use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
 
 /// Connections that the kernel keeps for us between two accepts.
@@ -30,6 +31,9 @@ const BACKLOG_CONNECTIONS: u32 = 1_024;
 /// How long the address for people and tools goes on after the store was closed: what is still asked there then can
 /// only fail.
 const WEB_DRAIN: Duration = Duration::from_secs(1);
+
+/// Between two looks whether another process has compacted.
+const COMPACTION_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why tracewell does not run, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,15 @@ pub enum AppError {
     /// The database can not be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was asked for failed in the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// One process at a time compacts, and it was not our turn.
+    #[error("another process compacts this database, and still does after {} s: see what it says", waited.as_secs())]
+    CompactedElsewhere {
+        /// How long we waited.
+        waited: Duration,
+    },
     /// The system refuses something that every program needs.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),
@@ -75,7 +88,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let web = tokio::spawn(listen::serve(web, Arc::clone(&page).router(), web_limits, closed.clone()));
     info!(web = %web_address, "starting");
 
-    let (url, settings) = (args.database.url(), open_settings(&args));
+    let (url, settings) = (args.database.url(), open_settings(&args, &metrics));
     let result = tokio::select! {
         opened = store::open(&url, &settings) => match opened {
             Ok(opened) => run(&args, opened, [grpc, http], web_address, &page, metrics, &stop).await,
@@ -119,7 +132,8 @@ async fn run(
     let all = all.fallback(unknown::answer).merge(otlp::router(doors));
     let grpc = tokio::spawn(listen::serve(grpc, all.clone(), limits(args), stop.clone()));
     let http = tokio::spawn(listen::serve(http, all, limits(args), stop.clone()));
-    tokio::spawn(retention::run(Arc::clone(&store), retention_settings(args), stop.clone()));
+    tokio::spawn(retention::run(Arc::clone(&store), retention_settings(args), Arc::clone(&metrics), stop.clone()));
+    tokio::spawn(compaction::run(Arc::clone(&store), compaction_settings(args), Arc::clone(&metrics), stop.clone()));
     tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
 
     stop.cancelled().await;
@@ -145,6 +159,46 @@ pub async fn migrate(args: MigrateArgs) -> Result<(), AppError> {
     let report = store::migrate(&args.database.url(), wait).await?;
     writeln!(io::stdout(), "{report}")?;
     Ok(())
+}
+
+/// Makes history of all that is there, and says what was done.
+pub async fn compact(args: CompactArgs) -> Result<(), AppError> {
+    start_log(&args.log)?;
+    let url = args.database.url();
+    if !store::has_history(&url)? {
+        writeln!(io::stdout(), "SQLite keeps its spans in one tier: there is nothing to compact")?;
+        return Ok(());
+    }
+    let wait_max = Duration::from_secs(args.database.database_wait_seconds_max);
+    let settings = OpenSettings { wait_max, ..OpenSettings::default() };
+    let opened = store::open(&url, &settings).await?;
+    let settings = CompactionSettings::at_once(Duration::from_secs(args.step_drop_after_seconds));
+    let began = Instant::now();
+    let done = compacted(&*opened.store, &settings, Duration::from_secs(args.compaction_wait_seconds_max)).await;
+    opened.store.close().await;
+    writeln!(io::stdout(), "{}, seconds {:.1}", done?, began.elapsed().as_secs_f64())?;
+    Ok(())
+}
+
+/// Compacts as soon as no other process does.
+async fn compacted(
+    store: &dyn SpanStore,
+    settings: &CompactionSettings,
+    wait_max: Duration,
+) -> Result<Compaction, AppError> {
+    let (began, mut done) = (Instant::now(), Compaction::default());
+    loop {
+        done.add(store.compact(settings).await?);
+        let waited = began.elapsed();
+        if !done.is_elsewhere {
+            return Ok(done);
+        }
+        if waited.saturating_add(COMPACTION_LOOK_EVERY) > wait_max {
+            return Err(AppError::CompactedElsewhere { waited });
+        }
+        info!(waited_s = waited.as_secs(), "waiting for another process that compacts");
+        tokio::time::sleep(COMPACTION_LOOK_EVERY).await;
+    }
 }
 
 fn start_log(args: &LogArgs) -> Result<(), AppError> {
@@ -202,12 +256,13 @@ fn stop_on_signal() -> Result<CancellationToken, AppError> {
     Ok(stop)
 }
 
-fn open_settings(args: &ServeArgs) -> OpenSettings {
+fn open_settings(args: &ServeArgs, metrics: &Metrics) -> OpenSettings {
     OpenSettings {
         wait_max: Duration::from_secs(args.database.database_wait_seconds_max),
         writer_connections_max: args.writer_connections_max,
         reader_connections_max: args.reader_connections_max,
         query_timeout: Duration::from_secs(args.query_seconds_max),
+        corrupt_blocks: metrics.corrupt_blocks(),
     }
 }
 
@@ -233,7 +288,27 @@ fn query_settings(args: &ServeArgs) -> QuerySettings {
 }
 
 fn retention_settings(args: &ServeArgs) -> RetentionSettings {
-    RetentionSettings { receipt_age_max: Duration::from_secs(args.receipt_age_seconds_max) }
+    let limits = &args.retention;
+    let age_days_max = Some(limits.retention_age_days).filter(|days| *days > 0);
+    RetentionSettings {
+        receipt_age_max: Duration::from_secs(args.receipt_age_seconds_max),
+        spans: store::RetentionSettings {
+            age_days_max,
+            arrival_age_days_max: age_days_max,
+            bytes_max: Some(limits.retention_bytes_max).filter(|bytes| *bytes > 0),
+        },
+    }
+}
+
+/// None when this process is not to compact.
+fn compaction_settings(args: &ServeArgs) -> Option<CompactionSettings> {
+    let args = (args.compaction.compaction == Switch::On).then_some(&args.compaction)?;
+    Some(CompactionSettings {
+        step_bytes_max: args.step_bytes_max,
+        step_age_max: Duration::from_secs(args.step_age_seconds_max),
+        share: f64::from(args.compaction_share_percent) / 100.0,
+        ..CompactionSettings::default()
+    })
 }
 
 fn limits(args: &ServeArgs) -> ListenSettings {

@@ -9,11 +9,12 @@
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
 //!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
-//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits           retention/  the clockwork
+//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits
+//!               compaction/ and retention/: the clockwork, that makes history of spans and removes them in time
 //!  2  otlp/     OTLP <-> model, pure          traceql/  text -> tree, and what it means over spans, pure
 //!               store/  trait SpanStore: postgres/ sqlite/ memory.rs
 //!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
-//!  0  metrics.rs   telemetry.rs
+//!  0  metrics/  telemetry.rs
 //! ```
 //!
 //! # A walk in
@@ -46,8 +47,13 @@
 //! Deliberately absent: a cache of spans in memory (the database has one), spans about ourselves (they would come back
 //! to us), and anything in `model/` that knows a format.
 
+/// Test helpers that `tests/` has too name the crate.
+#[cfg(test)]
+extern crate self as tracewell;
+
 pub mod app;
 pub mod cli;
+pub mod compaction;
 pub mod ingest;
 pub mod metrics;
 pub mod model;

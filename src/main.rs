@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => run(app::serve(args)),
         Command::Migrate(args) => run(app::migrate(args)),
+        Command::Compact(args) => run(app::compact(args)),
         Command::Generate(args) => run(generate::generate(args)),
         Command::Health(args) => health::check(args.web_listen),
     };

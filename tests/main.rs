@@ -12,6 +12,7 @@ mod postgres;
 mod process;
 mod roundtrip;
 mod sdk;
+mod sql;
 mod sqlite;
 mod store;
 mod support;

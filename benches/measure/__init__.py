@@ -1,1 +1,2 @@
-"""What benches/ingest is made of: the databases, the programs that it runs, and the ceiling that it compares with."""
+"""What benches/ingest and benches/storage are made of: the databases, the programs that they run, the machine they name;
+and what only one of them needs: the ceiling of the ingest, the sizes and the questions of the storage."""

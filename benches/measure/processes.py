@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/tracewell"
@@ -15,35 +16,39 @@ PROC = pathlib.Path("/proc")
 class Tracewell:
     """The server on a database."""
 
-    def __init__(self, url):
-        self.url = url
+    def __init__(self, url, *flags):
+        self.url, self.flags = url, flags
 
     def __enter__(self):
         listen = [f"--{door}-listen=127.0.0.1:0" for door in ("grpc", "http", "web")]
-        command = [BINARY, "serve", "--log-format", "json", "--database-url", self.url, *listen]
+        command = [BINARY, "serve", "--log-format", "json", "--database-url", self.url, *listen, *self.flags]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if (event := json.loads(line)).get("message") == "listening":
                 self.addresses = event
+                # A pipe that nobody reads would stop the server some day.
+                threading.Thread(target=self.process.stderr.read, daemon=True).start()
                 return self
         raise SystemExit(f"the server did not start on {self.url}")
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate()
+        self.process.wait()
 
     @property
     def pid(self):
         return self.process.pid
 
-    def send(self, protocol, compression, spans, rate=None, ahead=True):
-        """Sends spans and returns the load generator's report. `ahead`: they are all made before the first is sent."""
+    def send(self, protocol, compression, spans, rate=None, ahead=True, seed=7, start=None, hours=None):
+        """Sends spans and returns the load generator's report. `ahead`: they are all made before the first is sent.
+        `start` (in seconds since 1970) and `hours` are the time that they are of."""
         endpoint = "http://" + self.addresses["grpc" if protocol == "grpc" else "http"]
-        command = [BINARY, "generate", "--json", "--seed", "7", "--spans", str(spans), "--endpoint", endpoint]
+        command = [BINARY, "generate", "--json", "--seed", str(seed), "--spans", str(spans), "--endpoint", endpoint]
         command += ["--protocol", protocol, "--compression", compression]
         command += ["--connections", str(CONNECTIONS), "--in-flight", str(IN_FLIGHT)]
         command += ["--rate", str(rate)] if rate else []
         command += ["--prepare"] if ahead else []
+        command += ["--start", str(start), "--span-hours", str(hours)] if start else []
         return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 

@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod generate;
 pub mod health;
+mod storage;
 
 use generate::GenerateArgs;
+pub use storage::{CompactionArgs, RetentionArgs, Switch};
 
 /// An OpenTelemetry trace backend: receives OTLP, keeps every span in PostgreSQL or in an embedded SQLite file,
 /// and answers queries over gRPC.
@@ -31,6 +33,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Bring the database to this version's schema, and say what was done (serve does it too)
     Migrate(MigrateArgs),
+    /// Make history of all spans that are there now, and say what was done (serve does it too, in time)
+    Compact(CompactArgs),
     /// Send realistic traces to any OTLP endpoint, and check that they come back as they were sent
     Generate(GenerateArgs),
     /// Ask a running tracewell whether it is ready; exit status 0 if so (for a container's health check)
@@ -90,6 +94,24 @@ pub struct MigrateArgs {
     pub log: LogArgs,
 }
 
+/// Settings of `compact`.
+#[derive(Debug, Clone, Args)]
+pub struct CompactArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How log lines look.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// How long to wait for another process that compacts the same database, in seconds
+    #[arg(long, env = "TRACEWELL_COMPACTION_WAIT_SECONDS_MAX", default_value_t = 600)]
+    pub compaction_wait_seconds_max: u64,
+    /// How long the rows of what was made history are kept on disk, for readers that began before, in seconds. When
+    /// nobody reads, 0 frees their space at once
+    #[arg(long, env = "TRACEWELL_STEP_DROP_AFTER_SECONDS", default_value_t = 120)]
+    pub step_drop_after_seconds: u64,
+}
+
 /// Settings of `health`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthArgs {
@@ -109,6 +131,12 @@ pub struct ServeArgs {
     /// How log lines look.
     #[command(flatten)]
     pub log: LogArgs,
+    /// How what arrived becomes history.
+    #[command(flatten)]
+    pub compaction: CompactionArgs,
+    /// What goes, and when.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Address for gRPC: OTLP, the query service, health and reflection; OTLP over HTTP is understood too. Port 0
     /// takes a free one
     #[arg(long, env = "TRACEWELL_GRPC_LISTEN", default_value = "127.0.0.1:4317")]
@@ -134,8 +162,9 @@ pub struct ServeArgs {
     /// Most spans in one transaction, unless a single request has more
     #[arg(long, env = "TRACEWELL_GROUP_SPANS_MAX", default_value_t = 20_000, value_parser = at_least_one)]
     pub group_spans_max: usize,
-    /// Connections to PostgreSQL for writing, each with a transaction at a time
-    #[arg(long, env = "TRACEWELL_WRITER_CONNECTIONS_MAX", default_value_t = 4, value_parser = connections)]
+    /// Connections to PostgreSQL for writing, each with a transaction at a time: fewer make larger transactions, which cost
+    /// the database less; more pay when it has cores to spare
+    #[arg(long, env = "TRACEWELL_WRITER_CONNECTIONS_MAX", default_value_t = 2, value_parser = connections)]
     pub writer_connections_max: u32,
     /// Connections to the database for queries
     #[arg(long, env = "TRACEWELL_READER_CONNECTIONS_MAX", default_value_t = 8, value_parser = connections)]
@@ -197,6 +226,15 @@ mod tests {
             ("--web-listen", "nowhere"),
             ("--database-url", ""),
             ("--log-format", "xml"),
+            ("--compaction", "maybe"),
+            ("--step-age-seconds-max", "0"),
+            ("--step-age-seconds-max", "86401"),
+            ("--step-bytes-max", "0"),
+            ("--retention-age-days", "-1"),
+            ("--retention-age-days", "36501"),
+            ("--retention-bytes-max", "1 GiB"),
+            ("--compaction-share-percent", "0"),
+            ("--compaction-share-percent", "101"),
         ] {
             let error = Cli::try_parse_from(["tracewell", &format!("{flag}={value}")]).unwrap_err();
             assert!(error.to_string().contains(flag), "{flag}: {error}");

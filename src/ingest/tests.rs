@@ -46,6 +46,10 @@ impl SpanStore for ScriptedStore {
         self.rest.forget_receipts(age).await
     }
 
+    async fn retain(&self, settings: &crate::store::RetentionSettings) -> Result<crate::store::Retained, StoreError> {
+        self.rest.retain(settings).await
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.rest.trace(trace_id)
     }

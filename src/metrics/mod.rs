@@ -1,6 +1,7 @@
 //! Floor 0: what tracewell counts of itself, and nothing else: `/metrics` shows it, in OpenMetrics text.
 //!
-//! Spans have a ledger of their own, `ledger.rs`; here is the rest, and the way out. Names follow OpenMetrics: the unit
+//! Spans have a ledger of their own, `ledger.rs`; what becomes of them in the database is in `storage.rs`; here is the
+//! rest, and the way out. Names follow OpenMetrics: the unit
 //! at the end, `_total` on counters.
 
 use std::fmt;
@@ -17,9 +18,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 mod ledger;
+mod storage;
 
 use ledger::Ledger;
 pub use ledger::{Entry, OpenLedger, SERVICE_BYTES_MAX, SERVICES_MAX, SERVICES_OTHER};
+use storage::Storage;
 
 /// Upper bounds of the commit time's buckets, in seconds.
 const COMMIT_SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -57,6 +60,23 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+/// Counts how often a damaged block of the history was left out of an answer. Clones are one counter.
+#[derive(Debug, Clone, Default)]
+pub struct CorruptBlocks(Counter<u64, AtomicU64>);
+
+impl CorruptBlocks {
+    /// Once more.
+    pub fn count(&self) {
+        self.0.inc();
+    }
+
+    /// How often so far.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// All counters of one process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -70,6 +90,8 @@ pub struct Metrics {
     queue_bytes: Gauge,
     database_up: Gauge,
     store_failures: Counter<u64, AtomicU64>,
+    history_blocks_corrupt: CorruptBlocks,
+    storage: Storage,
 }
 
 impl Default for Metrics {
@@ -93,6 +115,8 @@ impl Metrics {
             queue_bytes: Gauge::default(),
             database_up: Gauge::default(),
             store_failures: Counter::default(),
+            history_blocks_corrupt: CorruptBlocks::default(),
+            storage: Storage::default(),
         };
         metrics.register();
         metrics
@@ -120,6 +144,9 @@ impl Metrics {
         registry.register_with_unit("queue", help, Unit::Bytes, self.queue_bytes.clone());
         registry.register("database_up", "1 while the database answers", self.database_up.clone());
         registry.register("store_failures", "Statements that failed unforeseen", self.store_failures.clone());
+        let help = "Damaged history blocks that were left out of an answer, each time counted";
+        registry.register("history_blocks_corrupt", help, self.history_blocks_corrupt.0.clone());
+        self.storage.register(registry);
     }
 
     /// The ledger of spans, for the entries of one request.
@@ -162,6 +189,12 @@ impl Metrics {
     /// A statement failed unforeseen.
     pub fn store_failed(&self) {
         self.store_failures.inc();
+    }
+
+    /// For whoever reads the history.
+    #[must_use]
+    pub fn corrupt_blocks(&self) -> CorruptBlocks {
+        self.history_blocks_corrupt.clone()
     }
 
     /// OpenMetrics text, `application/openmetrics-text; version=1.0.0; charset=utf-8`.

@@ -26,6 +26,8 @@ use crate::store::{Scan, SpanStore, StoreError, Watermark};
 pub(super) struct Reading {
     /// Span keys in the first chunk, for every trace of the page. Chunks double.
     keys_per_trace: usize,
+    /// The same when any span of a trace may match: then a trace has many.
+    keys_per_whole_trace: usize,
     /// Span keys in a chunk at the least.
     keys_min: usize,
     /// Span keys in a chunk at the most.
@@ -46,6 +48,7 @@ impl Default for Reading {
     fn default() -> Self {
         Self {
             keys_per_trace: 16,
+            keys_per_whole_trace: 48,
             keys_min: 64,
             keys_max: 4_096,
             summaries_per_trace: 2,
@@ -55,6 +58,11 @@ impl Default for Reading {
             seen_max: 65_536,
         }
     }
+}
+
+/// Whether few spans of a trace match, as far as can be told: it has one of a name, and few that are long or fail.
+fn is_of_few(search: &Search) -> bool {
+    search.span_name.is_some() || search.status.is_some() || search.duration_min_nanos.is_some()
 }
 
 /// Where a scan begins, in the order of the keys that it meets first.
@@ -112,8 +120,9 @@ impl<'a> TraceSearch<'a> {
         page: Filling<TraceSummary>,
     ) -> Self {
         let first = |per_trace: usize| page.free().saturating_mul(per_trace);
+        let keys = if is_of_few(search) { reading.keys_per_trace } else { reading.keys_per_whole_trace };
         Self {
-            keys_next: first(reading.keys_per_trace).clamp(reading.keys_min, reading.keys_max),
+            keys_next: first(keys).clamp(reading.keys_min, reading.keys_max),
             summaries_next: first(reading.summaries_per_trace).min(reading.summaries_max),
             store,
             search,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::postgres::{self, PostgresSettings, PostgresStore};
 use super::sqlite::{self, SqliteSettings, SqliteStore};
 use super::{MigrationReport, OpenError, SpanStore};
+use crate::metrics::CorruptBlocks;
 
 /// What a database URL may look like.
 const URL_FORM: &str = "postgres://user:password@host/database or sqlite:path/to/file.db";
 
 /// How a database is opened and used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct OpenSettings {
     /// How long to wait for a PostgreSQL that is not there yet.
     pub wait_max: Duration,
@@ -21,6 +22,21 @@ pub struct OpenSettings {
     pub reader_connections_max: u32,
     /// How long a statement that reads may take.
     pub query_timeout: Duration,
+    /// Counts what of the history can not be read.
+    pub corrupt_blocks: CorruptBlocks,
+}
+
+impl Default for OpenSettings {
+    fn default() -> Self {
+        let postgres = PostgresSettings::default();
+        Self {
+            wait_max: postgres.start_wait_max,
+            writer_connections_max: postgres.writer_connections_max,
+            reader_connections_max: postgres.reader_connections_max,
+            query_timeout: postgres.read_duration_max,
+            corrupt_blocks: postgres.corrupt_blocks,
+        }
+    }
 }
 
 /// A database that is ready.
@@ -70,12 +86,19 @@ pub async fn migrate(url: &str, wait_max: Duration) -> Result<MigrationReport, O
     }
 }
 
+/// Whether the database that the URL names keeps what is old in another way than what is new, so that there is something
+/// to compact.
+pub fn has_history(url: &str) -> Result<bool, OpenError> {
+    Ok(matches!(engine(url)?, Engine::Postgres))
+}
+
 fn postgres_settings(settings: &OpenSettings) -> PostgresSettings {
     PostgresSettings {
         writer_connections_max: settings.writer_connections_max,
         reader_connections_max: settings.reader_connections_max,
         read_duration_max: settings.query_timeout,
         start_wait_max: settings.wait_max,
+        corrupt_blocks: settings.corrupt_blocks.clone(),
         ..PostgresSettings::default()
     }
 }

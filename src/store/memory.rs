@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
-use super::{Batch, Fingerprint, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use super::retention::{DAYS_AHEAD_MAX, Reason, days_before};
+use super::{
+    Batch, Fingerprint, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError, Watermark, Written,
+};
 use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary};
 
 /// A store in memory.
@@ -19,19 +22,42 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Every span ever stored, in the order of arrival, copies too.
-    spans: Vec<Span>,
+    /// Every span that was stored and not removed since, in the order of arrival, copies too.
+    spans: Vec<Arrived>,
+    /// How many have ever arrived.
+    arrivals: usize,
     /// The batches that they came in, and when.
     receipts: HashMap<Fingerprint, Instant>,
+}
+
+#[derive(Debug)]
+struct Arrived {
+    /// How many had arrived before.
+    number: usize,
+    /// On which day.
+    day: i32,
+    span: Span,
+}
+
+/// The days since 1970 by the system's clock.
+#[expect(clippy::disallowed_methods, reason = "its clock is to a store what a database's clock is: nobody hands it in")]
+fn today() -> i32 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i32::try_from(since.as_secs() / 86_400).unwrap_or(i32::MAX)
+}
+
+/// The day on which a span began.
+fn day_of(span: &Span) -> i32 {
+    i32::try_from(span.start.0 / 86_400_000_000_000).unwrap_or(i32::MAX)
 }
 
 impl MemoryStore {
     /// The spans that had arrived by `as_of` and pass `filter`: by ascending key, copies removed.
     fn sorted(&self, as_of: Option<Watermark>, filter: impl Fn(&Span) -> bool) -> Vec<(SpanKey, Span)> {
         let spans = &self.lock().spans;
-        let arrived = as_of.and_then(|watermark| usize::try_from(watermark.0).ok()).unwrap_or(spans.len());
-        let mut sorted: Vec<_> =
-            spans.iter().take(arrived).filter(|span| filter(span)).map(|span| (span.key(), span.clone())).collect();
+        let arrived = as_of.and_then(|watermark| usize::try_from(watermark.0).ok()).unwrap_or(usize::MAX);
+        let spans = spans.iter().filter(|span| span.number < arrived).map(|arrived| &arrived.span);
+        let mut sorted: Vec<_> = spans.filter(|span| filter(span)).map(|span| (span.key(), span.clone())).collect();
         sorted.sort_by_key(|(key, _)| *key);
         sorted.dedup_by_key(|(key, _)| *key);
         sorted
@@ -66,7 +92,12 @@ impl SpanStore for MemoryStore {
                 return Written::Recognised;
             }
             state.receipts.insert(batch.fingerprint(), Instant::now());
-            state.spans.extend_from_slice(batch.spans());
+            let day = today();
+            for span in batch.spans() {
+                let number = state.arrivals;
+                state.spans.push(Arrived { number, day, span: span.clone() });
+                state.arrivals = number.saturating_add(1);
+            }
             Written::Stored
         };
         Ok(batches.iter().map(write).collect())
@@ -77,6 +108,24 @@ impl SpanStore for MemoryStore {
         let before = receipts.len();
         receipts.retain(|_, written| written.elapsed() < age);
         Ok(u64::try_from(before.saturating_sub(receipts.len())).unwrap_or(u64::MAX))
+    }
+
+    /// By age; it takes no room on any disk.
+    async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
+        let (mut done, today) = (Retained::default(), today());
+        let Some(days) = settings.age_days_max else { return Ok(done) };
+        let first = days_before(today, days);
+        let arrival_first = settings.arrival_age_days_max.map(|days| days_before(today, days));
+        let stays = |arrived: &Arrived| {
+            let day = day_of(&arrived.span);
+            let is_due = day < first || day > today.saturating_add(DAYS_AHEAD_MAX);
+            !is_due || arrival_first.is_some_and(|first| arrived.day >= first)
+        };
+        let spans = &mut self.lock().spans;
+        let before = spans.len();
+        spans.retain(stays);
+        done.add(Reason::Age, u64::try_from(before.saturating_sub(spans.len())).unwrap_or(u64::MAX));
+        Ok(done)
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
@@ -115,7 +164,7 @@ impl SpanStore for MemoryStore {
     }
 
     async fn watermark(&self) -> Result<Watermark, StoreError> {
-        let arrived = self.lock().spans.len();
+        let arrived = self.lock().arrivals;
         Ok(Watermark(i64::try_from(arrived).unwrap_or(i64::MAX)))
     }
 

@@ -13,17 +13,21 @@ use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
 
 mod batch;
 mod choose;
+mod compaction;
 mod json;
 pub mod memory;
 mod open;
 pub mod postgres;
+mod retention;
 pub mod sqlite;
 mod text;
 
-pub use choose::{OpenSettings, Opened, migrate, open};
+pub use choose::{OpenSettings, Opened, has_history, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
 pub use batch::{Batch, Fingerprint};
+pub use compaction::{Backlog, Compaction, CompactionSettings};
+pub use retention::{Retained, RetentionSettings};
 
 /// Spans, one at a time, so that a caller can stop early; dropping the stream stops the query behind it.
 pub type SpanStream = BoxStream<'static, Result<Span, StoreError>>;
@@ -100,6 +104,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// 9. **Safe.** Any value that the model can hold can be written and searched for; none reaches SQL as text.
 /// 10. **Recognised.** A batch that was committed before is not stored again, whoever wrote it, until its receipt is
 ///     forgotten; of equal batches that are written at the same moment, one is stored.
+/// 11. **Unseen.** `compact` changes no answer, at no moment of it, and an end in the middle leaves things as they were.
+/// 12. **Let go.** `retain` removes the spans that [`RetentionSettings`] names and no others, of those that are history,
+///     with all that is derived from them: whoever begins to read afterwards finds things as if they had never come. A
+///     read that is under way sees them or does not, and does not fail. What only they referred to goes too, and comes
+///     back with the next span that refers to it.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
     /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
@@ -109,6 +118,21 @@ pub trait SpanStore: Send + Sync + 'static {
     /// Forgets the receipts of batches that were committed longer ago than `age`, and says how many. A batch that is
     /// sent again after that is stored again (and its spans are still shown once).
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError>;
+
+    /// Makes history of what arrived earlier, for a store that keeps it in another way than what is new; the others
+    /// have nothing to do. Takes as long as there is something to do; when the future is dropped, what is not finished
+    /// did not happen.
+    async fn compact(&self, _settings: &CompactionSettings) -> Result<Compaction, StoreError> {
+        Ok(Compaction::default())
+    }
+
+    /// Removes what is old, or too much. What a store keeps in another way until it is history stays until then.
+    async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError>;
+
+    /// What waits to be made history.
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(Backlog::default())
+    }
 
     /// All spans of a trace; none when the trace is unknown.
     fn trace(&self, trace_id: TraceId) -> SpanStream;

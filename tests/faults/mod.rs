@@ -10,6 +10,8 @@
 //! Where a test leaves something to chance it prints its seed; `TRACEWELL_TEST_SEED` repeats it, as far as processes
 //! that race can be repeated. `TRACEWELL_TEST_ROUNDS` makes the tests that go in rounds longer.
 
+mod compaction;
+mod damage;
 mod disk;
 mod kill;
 mod ledger;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use tokio::task::block_in_place;
 use tokio::time::timeout;
+use tracewell::metrics::CorruptBlocks;
 use tracewell::model::{Search, Span, TraceId};
 use tracewell::store::{self, OpenSettings, Scan, SpanStore};
 
@@ -93,6 +96,7 @@ async fn open(database_url: &str) -> Arc<dyn SpanStore> {
         writer_connections_max: 1,
         reader_connections_max: 1,
         query_timeout: Duration::from_mins(1),
+        corrupt_blocks: CorruptBlocks::default(),
     };
     store::open(database_url, &settings).await.unwrap().store
 }

@@ -2,6 +2,7 @@
 //! store promises is in `tests/store/`; the plans of its statements are tested beside them.
 
 mod open;
+mod steps;
 mod views;
 mod write;
 

@@ -32,8 +32,8 @@ async fn many_may_migrate_at_once() {
     let migrations = (0..6).map(|_| migrate(&url, Duration::from_secs(10)));
     let reports = futures::future::try_join_all(migrations).await.unwrap();
     let applied: Vec<_> = reports.iter().flat_map(|report| &report.applied).map(|(version, _)| *version).collect();
-    assert_eq!(applied, [1, 2]);
-    assert!(reports.iter().all(|report| report.version == 2));
+    assert!(applied.first() == Some(&1) && applied.is_sorted_by(|one, next| one < next), "{applied:?}");
+    assert!(reports.iter().all(|report| Some(&report.version) == applied.last()));
     assert_eq!(migrate(&url, Duration::ZERO).await.unwrap().applied, []);
 }
 
@@ -46,7 +46,7 @@ async fn a_newer_schema_is_refused() {
     let newer = "insert into _sqlx_migrations select 99, 'x', now(), true, '', 0";
     execute(&mut connection, newer).await;
     let error = refusal(&database.url()).await;
-    assert!(matches!(error, OpenError::SchemaNewer { found: 99, known: 2 }), "{error}");
+    assert!(matches!(error, OpenError::SchemaNewer { found: 99, .. }), "{error}");
 }
 
 /// A schema that something else than our migrations made is left alone.

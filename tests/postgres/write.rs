@@ -162,7 +162,8 @@ async fn a_refused_write_leaves_nothing() {
 #[tokio::test]
 async fn writers_do_not_block_each_other_for_ever() {
     let database = TestDatabase::create().await;
-    let store = open(&database).await;
+    let settings = PostgresSettings { writer_connections_max: 4, ..settings() };
+    let store = PostgresStore::connect(&database.url(), &settings).await.unwrap();
     let spans: Vec<_> = (0..200)
         .map(|number| {
             let attributes = Attributes::from_iter([("number", Value::Int(number))]);
@@ -171,7 +172,7 @@ async fn writers_do_not_block_each_other_for_ever() {
         .collect();
     let mut holder = database.connect().await;
     let key = spans[100].resource.key();
-    execute(&mut holder, &format!("begin; insert into resource values ({key}, 0, '', '', '', '{{}}')")).await;
+    execute(&mut holder, &format!("begin; insert into resource_row values ({key}, 0, '', '', '', '{{}}')")).await;
     let release = async {
         let waiting = "select count(*) from pg_stat_activity \
                        where datname = current_database() and wait_event_type = 'Lock'";
@@ -200,7 +201,7 @@ async fn rows_that_a_failover_lost_are_written_again() {
     let store = open(&database).await;
     write(&store, &[span(1, 1)]).await.unwrap();
     let mut connection = database.connect().await;
-    execute(&mut connection, "truncate receipt, resource, scope, service, operation, span_row").await;
+    execute(&mut connection, "truncate receipt, resource_row, scope, service, operation, span_row").await;
     let others = "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
                   where datname = current_database() and pid <> pg_backend_pid()";
     execute(&mut connection, others).await;
@@ -214,9 +215,9 @@ async fn rows_that_a_failover_lost_are_written_again() {
 #[tokio::test]
 async fn damaged_rows_are_corrupt() {
     let damages = [
-        "delete from resource",
+        "delete from resource_row",
         "delete from scope",
-        "update resource set attributes = '{\"service.name\": \"other\"}'",
+        "update resource_row set attributes = '{\"service.name\": \"other\"}'",
         "update span_row set attributes_shape = '\\x07'",
         "update span_row set duration_nano = -1",
         "update span_row set span_id = ''",

@@ -7,29 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::{Executor, PgConnection};
 use tokio::net::TcpStream;
 
+use super::{end_of, ends_because};
 use crate::support::directory::Directory;
 use crate::support::http::{get, post, send_span};
 use crate::support::postgres::TestDatabase;
 use crate::support::process::{Server, command};
-
-/// Runs it until it ends by itself: its exit status, standard output and standard error.
-fn end_of(args: &[&str]) -> (bool, String, String) {
-    let mut command = command(env!("CARGO_BIN_EXE_tracewell"));
-    let listen = ["--grpc-listen=127.0.0.1:0", "--http-listen=127.0.0.1:0", "--web-listen=127.0.0.1:0"];
-    let listen = if args.first() == Some(&"serve") { &listen[..] } else { &[] };
-    let output = command.args(args).args(listen).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.success(), text(output.stdout), text(output.stderr))
-}
-
-/// It can not start with `args`, says so in one line that holds `reason`, and nothing of the secret.
-fn ends_because(args: &[&str], reason: &str) {
-    let (success, _, stderr) = end_of(args);
-    let last = stderr.trim_end().lines().last().unwrap_or_default();
-    assert!(!success, "{args:?} should not start");
-    assert!(last.starts_with("tracewell: ") && last.contains(reason), "{args:?} says {stderr:?}");
-    assert!(!stderr.contains("secret"), "{args:?} gives the password away: {stderr}");
-}
 
 /// Scenario: settings that can not work. Guarantee: one sentence that says what is wrong, and a status that is not zero.
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use futures::TryStreamExt;
+use tracewell::metrics::CorruptBlocks;
 use tracewell::model::Search;
 use tracewell::store::{self, OpenSettings, Scan};
 
@@ -89,6 +90,7 @@ async fn stored(url: &str) -> Vec<u64> {
         writer_connections_max: 1,
         reader_connections_max: 1,
         query_timeout: std::time::Duration::from_mins(1),
+        corrupt_blocks: CorruptBlocks::default(),
     };
     let opened = store::open(url, &settings).await.unwrap();
     let scan = Scan { search: Search::default(), as_of: None, before: None, limit: usize::MAX };

@@ -14,11 +14,12 @@ use tracewell::model::{
     AttributeCondition, AttributeScope, Attributes, EntityRef, Keyed, Operation, Resource, SearchFields, Span,
     SpanKind, UnixNanos, Value,
 };
-use tracewell::store::{Batch, Scan, SpanStore, Watermark, Written};
+use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark, Written};
 
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
+use super::retention::{DAY, assert_same_as_new, days, today};
 use super::{ascending, batch, descending, scan, scanned, trace};
-use crate::support::database::Database;
+use crate::support::database::{AT_ONCE, Database};
 use crate::support::{arbitrary, service, span, trace_id};
 
 /// All promises for the backends whose databases `support::database::<name>::create` makes.
@@ -26,7 +27,7 @@ macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
             p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p9_safe, p10_recognised,
-            p10_recognised_at_the_same_moment);
+            p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +36,7 @@ macro_rules! promises_of {
         }
     )+ };
 }
-promises_of!(memory, sqlite, postgres, postgres_sql_ascii);
+promises_of!(memory, sqlite, postgres, postgres_compacted, postgres_sql_ascii);
 
 /// Spans, resources and scopes of an earlier opening are all there, and a later opening adds to them, not over them.
 async fn p1_durable(database: &dyn Database) {
@@ -432,5 +433,61 @@ async fn p10_recognised_at_the_same_moment(database: &dyn Database) {
             assert_ne!(here, there, "one of the two is stored, the other is recognised");
         }
     }
+    store.close().await;
+}
+
+/// Of spans of many days, with traces that go over several of them: what is left is as if nothing else had ever come, in
+/// every answer, cut by cut; and so it is when there is nothing to remove.
+async fn p12_let_go(database: &dyn Database) {
+    let store = database.open().await;
+    let spans = days();
+    store.write(&[batch(&spans[..15]), batch(&spans[15..])]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    let mut left = spans.clone();
+    for age_days_max in [None, Some(30_000), Some(30), Some(5), Some(3), Some(3), Some(1), Some(0)] {
+        let before = left.len();
+        let first = age_days_max.map_or(0, |days| today().saturating_sub(u64::from(days)));
+        left.retain(|span| age_days_max.is_none() || (first..=today() + 2).contains(&(span.start.0 / DAY)));
+        let settings = RetentionSettings { age_days_max, arrival_age_days_max: None, bytes_max: None };
+        let done = store.retain(&settings).await.unwrap();
+        assert_eq!(done.spans_by_age, u64::try_from(before - left.len()).unwrap(), "{age_days_max:?}");
+        assert!(!done.is_elsewhere && !done.is_held_up && !done.is_too_large && done.spans_by_size == 0);
+        assert_same_as_new(&*store, &left).await;
+    }
+    assert!(!left.is_empty() && left.len() < 15);
+    store.close().await;
+}
+
+/// What was removed is written again, by the store that wrote it before and by one that is opened anew; and of spans that
+/// just arrived none goes by an arrival of days ago.
+async fn p12_let_go_and_come_back(database: &dyn Database) {
+    let store = database.open().await;
+    let spans = days();
+    for round in 0..3 {
+        store.write(&[batch(&spans)]).await.unwrap();
+        store.forget_receipts(Duration::ZERO).await.unwrap();
+        assert_same_as_new(&*store, &spans).await;
+        store.compact(&AT_ONCE).await.unwrap();
+        let of_arrival = RetentionSettings { age_days_max: Some(0), arrival_age_days_max: Some(0), bytes_max: None };
+        let done = store.retain(&of_arrival).await.unwrap();
+        // Where whole days go as they are, arrival counts only for spans that never had one of the next days.
+        assert!(done.spans_by_age < 20, "{done:?}");
+        let odd =
+            scanned(&*store, scan(SearchFields { start_max: Some(UnixNanos(DAY)), ..SearchFields::default() })).await;
+        assert_eq!(odd.len(), 3);
+        let all = RetentionSettings { arrival_age_days_max: None, ..of_arrival };
+        store.retain(&all).await.unwrap();
+        let left: Vec<_> =
+            spans.iter().filter(|span| (today()..=today() + 2).contains(&(span.start.0 / DAY))).cloned().collect();
+        assert_same_as_new(&*store, &left).await;
+        if round == 1 {
+            store.write(&[batch(&spans)]).await.unwrap();
+            store.forget_receipts(Duration::ZERO).await.unwrap();
+        }
+    }
+    store.close().await;
+    let store = database.open().await;
+    store.write(&[batch(&spans)]).await.unwrap();
+    assert_same_as_new(&*store, &spans).await;
     store.close().await;
 }

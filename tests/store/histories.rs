@@ -14,10 +14,11 @@ use tracewell::model::{
     Attribute, AttributeCondition, AttributeScope, Operation, Search, SearchFields, Span, SpanKey, TraceId, UnixNanos,
 };
 use tracewell::store::memory::MemoryStore;
-use tracewell::store::{Batch, Scan, SpanStore, Watermark};
+use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark};
 
+use super::retention::{DAY, today};
 use crate::support::arbitrary;
-use crate::support::database::Database;
+use crate::support::database::{AT_ONCE, Database};
 
 /// Steps of one history at the most.
 const STEPS_MAX: usize = 40;
@@ -67,6 +68,10 @@ enum Step {
     /// Keep the watermark of now, for later questions.
     Mark,
     Reopen,
+    /// What is there becomes history, where that is another way to keep it.
+    Compact,
+    /// What is there becomes history, and what is older than so many days goes.
+    Retain(u32),
     Trace(TraceId),
     Scan {
         search: Asked,
@@ -110,8 +115,19 @@ struct Before {
     start_add: u64,
 }
 
+/// Half of the spans began in these days, the others whenever.
 fn history() -> impl Strategy<Value = History> {
-    (arbitrary::spans(SPANS_MAX), vec(step(), 1..STEPS_MAX)).prop_map(|(spans, steps)| History { spans, steps })
+    let days_ago = vec(option::of(0..5_u64), 2 * SPANS_MAX);
+    (arbitrary::spans(SPANS_MAX), days_ago, vec(step(), 1..STEPS_MAX)).prop_map(|(mut spans, days_ago, steps)| {
+        for (span, days_ago) in spans.iter_mut().zip(days_ago) {
+            if let Some(days_ago) = days_ago {
+                let moved = (today() - days_ago) * DAY + span.start.0 % 1_000_000;
+                span.end = UnixNanos(span.end.0.saturating_sub(span.start.0).saturating_add(moved));
+                span.start = UnixNanos(moved);
+            }
+        }
+        History { spans, steps }
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -132,6 +148,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => vec(vec(index(), 0..8), 1..3).prop_map(Step::Write),
         2 => Just(Step::Mark),
         1 => Just(Step::Reopen),
+        2 => Just(Step::Compact),
+        1 => select(vec![0, 1, 2, 4, 40, 60_000]).prop_map(Step::Retain),
         2 => arbitrary::trace_id().prop_map(Step::Trace),
         4 => (asked(), as_of(), option::of(before), limit())
             .prop_map(|(search, as_of, before, limit)| Step::Scan { search, as_of, before, limit }),
@@ -178,6 +196,11 @@ impl Pair {
                 self.marks.push(marks);
                 Ok(())
             }
+            Step::Compact => {
+                self.store.compact(&AT_ONCE).await?;
+                Ok(())
+            }
+            Step::Retain(days) => self.retain(*days).await,
             Step::Reopen => self.compare_trace(spans[0].trace_id).await,
             Step::Trace(id) => self.compare_trace(*id).await,
             Step::Scan { search, as_of, before, limit } => {
@@ -196,6 +219,17 @@ impl Pair {
                 same(&found, &self.oracle.operations(service, after, limit).await?)
             }
         }
+    }
+
+    async fn retain(&self, days: u32) -> TestCaseResult {
+        let settings = RetentionSettings { age_days_max: Some(days), arrival_age_days_max: None, bytes_max: None };
+        self.store.compact(&AT_ONCE).await?;
+        self.store.retain(&settings).await?;
+        self.oracle.retain(&settings).await?;
+        // Which services and operations are left is asked for seldom otherwise.
+        same(&self.store.services(None, 100).await?, &self.oracle.services(None, 100).await?)?;
+        let all = Search::default();
+        self.compare_scan(&all, None, None, usize::MAX).await.map(drop)
     }
 
     async fn write(&self, batches: &[Vec<Index>], spans: &[Span]) -> TestCaseResult {

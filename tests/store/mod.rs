@@ -6,8 +6,12 @@ use tracewell::model::{Search, SearchFields, Span, SpanKey, TraceId};
 use tracewell::store::{Batch, Scan, SpanStore};
 
 mod contract;
+mod corrupt;
 mod fixtures;
 mod histories;
+mod merging;
+mod retention;
+mod upgrade;
 
 /// One request of these spans.
 pub(crate) fn batch(spans: &[Span]) -> Batch {

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const A_WHILE: Duration = Duration::from_mins(1);
 
 /// How many columns a row of spans has; no other statement has so many parameters.
-const COLUMNS: u16 = 24;
+const COLUMNS: u16 = 25;
 
 /// What a client asks first: whether the connection may be encrypted. The answer is one byte; here, always no.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];

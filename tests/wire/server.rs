@@ -61,6 +61,13 @@ impl SpanStore for GatedStore {
         self.memory.forget_receipts(age).await
     }
 
+    async fn retain(
+        &self,
+        settings: &tracewell::store::RetentionSettings,
+    ) -> Result<tracewell::store::Retained, StoreError> {
+        self.memory.retain(settings).await
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.memory.trace(trace_id)
     }

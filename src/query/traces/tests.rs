@@ -48,7 +48,7 @@ prop_compose! {
         let (keys_per_trace, keys_min, keys_more, summaries_per_trace, summaries_max, pending_max) = numbers;
         let keys_max = keys_min + keys_more;
         Reading {
-            keys_per_trace, keys_min, keys_max, summaries_per_trace, summaries_max, pending_max, carried_max, seen_max,
+            keys_per_trace, keys_per_whole_trace: keys_per_trace, keys_min, keys_max, summaries_per_trace, summaries_max, pending_max, carried_max, seen_max,
         }
     }
 }
@@ -113,6 +113,10 @@ impl SpanStore for Counting {
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
         self.store.forget_receipts(age).await
     }
+
+    async fn retain(&self, settings: &crate::store::RetentionSettings) -> Result<crate::store::Retained, StoreError> {
+        self.store.retain(settings).await
+    }
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.store.trace(trace_id)
     }
@@ -175,7 +179,8 @@ async fn a_trace_across_all_pages_does_not_make_them_dear() {
     let long = [(255, 1, 0, true), (255, 2, 250, true)];
     let seeds: Vec<Seed> = (1..200).map(|trace| (trace, 1, trace, true)).chain(long).collect();
     write(store.as_ref(), &seeds).await;
-    let reading = Reading { keys_per_trace: 1, keys_min: 4, carried_max: 1, ..Reading::default() };
+    let reading =
+        Reading { keys_per_trace: 1, keys_per_whole_trace: 1, keys_min: 4, carried_max: 1, ..Reading::default() };
     let query = Query { store: store.clone(), settings: QuerySettings::default(), reading };
     let (mut all, mut token) = (Vec::new(), String::new());
     while all.is_empty() || !token.is_empty() {

@@ -61,7 +61,7 @@ fn restore(pairs: Vec<Attribute>, shape: Option<&[u8]>) -> Result<Attributes, &'
     }
 }
 
-/// In jsonb's order, in which SQLite's text is not.
+/// In jsonb's order, whoever wrote the text.
 fn sorted(mut pairs: Vec<Attribute>) -> Vec<Attribute> {
     let order = key_order_of(&pairs);
     pairs.sort_by(order);

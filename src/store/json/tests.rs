@@ -141,8 +141,8 @@ fn a_shape_says_order_and_copies_only_when_there_are_some() {
     };
     check(&[], "{}", None);
     check(&["$b", "aaa"], r#"{"$b":0,"aaa":1}"#, None);
-    check(&["ccc", "a", "bb"], r#"{"ccc":0,"a":1,"bb":2}"#, Some(&[0, 1, 2, 0]));
-    check(&["\0", "bb", "b"], r#"{"\u0001\u0001":0,"bb":1,"b":2}"#, Some(&[0, 2, 0, 1]));
+    check(&["ccc", "a", "bb"], r#"{"a":1,"bb":2,"ccc":0}"#, Some(&[0, 1, 2, 0]));
+    check(&["\0", "bb", "b"], r#"{"b":2,"\u0001\u0001":0,"bb":1}"#, Some(&[0, 2, 0, 1]));
     check(&["b", "a", "b"], r#"{"a":1,"b":2}"#, Some(b"\x01[[\"b\",0],[\"a\",1],[\"b\",2]]"));
 }
 

@@ -160,7 +160,8 @@ fn object(attributes: &[Attribute], levels: usize, out: &mut Vec<u8>) -> Result<
     sorted.sort_by(|(_, a), (_, b)| order(a, b));
     let unique = sorted.is_sorted_by(|(_, a), (_, b)| order(a, b) == Ordering::Less);
     if let Some(shape) = unique.then(|| order_shape(&sorted)).flatten() {
-        pairs(attributes.iter(), levels, out)?;
+        // In jsonb's order, in which PostgreSQL has nothing to sort.
+        pairs(sorted.into_iter().map(|(_, attribute)| attribute), levels, out)?;
         return Ok(Some(shape));
     }
     // The sort is stable, so the last of equal keys is the last that was sent.

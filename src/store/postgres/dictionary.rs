@@ -19,37 +19,47 @@ const REMEMBERED_KEYS_MAX: usize = 400_000;
 const INSERT_BYTES: usize = 32 << 20;
 
 const INSERT_RESOURCES: &str = "\
-    insert into resource (resource_id, dropped_attributes_count, service, node, schema_url, attributes,
-                          attributes_shape, entity_refs)
-    select id, dropped, service, node, schema_url, attributes::jsonb, shape, entity_refs::jsonb
+    insert into resource_row (resource_id, dropped_attributes_count, service, node, schema_url, attributes,
+                          attributes_shape, entity_refs, generation)
+    select id, dropped, service, node, schema_url, attributes::jsonb, shape, entity_refs::jsonb, $9
     from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[])
         as added (id, dropped, service, node, schema_url, attributes, shape, entity_refs)
-    on conflict do nothing";
+    where not exists (select from resource_row known where known.resource_id = id and known.generation >= $9)
+    on conflict (resource_id) do update set generation = excluded.generation
+        where resource_row.generation < excluded.generation";
 
 const INSERT_SCOPES: &str = "\
-    insert into scope (scope_id, dropped_attributes_count, name, version, schema_url, attributes, attributes_shape)
-    select id, dropped, name, version, schema_url, attributes::jsonb, shape
+    insert into scope (scope_id, dropped_attributes_count, name, version, schema_url, attributes, attributes_shape,
+                       generation)
+    select id, dropped, name, version, schema_url, attributes::jsonb, shape, $8
     from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
         as added (id, dropped, name, version, schema_url, attributes, shape)
-    on conflict do nothing";
+    where not exists (select from scope known where known.scope_id = id and known.generation >= $8)
+    on conflict (scope_id) do update set generation = excluded.generation
+        where scope.generation < excluded.generation";
 
 const INSERT_SERVICES: &str = "\
-    insert into service (service_id, name)
-    select id, name from unnest($1::bigint[], $2::text[]) as added (id, name)
-    on conflict do nothing";
+    insert into service (service_id, name, generation)
+    select id, name, $3 from unnest($1::bigint[], $2::text[]) as added (id, name)
+    where not exists (select from service known where known.service_id = id and known.generation >= $3)
+    on conflict (service_id) do update set generation = excluded.generation
+        where service.generation < excluded.generation";
 
 const INSERT_OPERATIONS: &str = "\
-    insert into operation (operation_id, service_id, kind, name)
-    select id, service_id, kind, name
+    insert into operation (operation_id, service_id, kind, name, generation)
+    select id, service_id, kind, name, $5
     from unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[]) as added (id, service_id, kind, name)
-    on conflict do nothing";
+    where not exists (select from operation known where known.operation_id = id and known.generation >= $5)
+    on conflict (operation_id) do update set generation = excluded.generation
+        where operation.generation < excluded.generation";
 
 /// The key of a service.
 pub(super) fn service_id(name: &str) -> i64 {
     xxh3_64(name.as_bytes()).cast_signed()
 }
 
-fn operation_id(service_id: i64, kind: SpanKind, name: &str, form: &mut Vec<u8>) -> i64 {
+/// The key of an operation; `form` is room to work in.
+pub(super) fn operation_id(service_id: i64, kind: SpanKind, name: &str, form: &mut Vec<u8>) -> i64 {
     form.clear();
     form.extend(service_id.to_le_bytes());
     form.extend(kind.0.to_le_bytes());
@@ -87,7 +97,8 @@ enum Table {
     Operation,
 }
 
-/// Keys of rows that the database has for sure, since a transaction with them was committed.
+/// Keys of rows that the database has for sure, since a transaction that vouched for them was committed, and retention has
+/// not asked all to vouch anew (`dictionary_generation`, in `migrations/postgres/0007_retention.sql`) since.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     keys: Mutex<Keys>,
@@ -96,7 +107,9 @@ pub(super) struct Remembered {
 #[derive(Debug, Default)]
 struct Keys {
     /// How often everything was forgotten.
-    generation: u64,
+    times_forgotten: u64,
+    /// Under which they were vouched for.
+    generation: i32,
     known: HashSet<(Table, i64)>,
 }
 
@@ -109,15 +122,21 @@ impl Remembered {
     /// last commits of the old one, or to a database restored from a backup.
     pub(super) fn forget(&self) {
         let mut keys = self.lock();
-        keys.generation = keys.generation.wrapping_add(1);
+        keys.times_forgotten = keys.times_forgotten.wrapping_add(1);
+        keys.generation = i32::MIN;
         keys.known.clear();
     }
 
-    /// The rows of these spans that may have to be inserted.
-    pub(super) fn unknown<'a>(&self, spans: impl Iterator<Item = &'a Span>) -> NewRows<'a> {
+    /// The rows of these spans that have to be vouched for in this generation. A transaction of an earlier one may count
+    /// on rows that are known in a later one: they are removed only after both are over.
+    pub(super) fn unknown<'a>(&self, generation: i32, spans: impl Iterator<Item = &'a Span>) -> NewRows<'a> {
         let mut rows = NewRows::gather(spans);
-        let keys = self.lock();
-        rows.generation = keys.generation;
+        let mut keys = self.lock();
+        if keys.generation < generation {
+            keys.generation = generation;
+            keys.known.clear();
+        }
+        (rows.times_forgotten, rows.generation) = (keys.times_forgotten, generation);
         let unknown = |table, id: &i64| !keys.known.contains(&(table, *id));
         rows.resources.retain(|id, _| unknown(Table::Resource, id));
         rows.scopes.retain(|id, _| unknown(Table::Scope, id));
@@ -129,7 +148,7 @@ impl Remembered {
     /// The transaction that inserted these rows was committed.
     pub(super) fn remember(&self, rows: &NewRows<'_>) {
         let mut keys = self.lock();
-        if keys.generation != rows.generation {
+        if (keys.times_forgotten, keys.generation) != (rows.times_forgotten, rows.generation) {
             return;
         }
         if keys.known.len() > REMEMBERED_KEYS_MAX {
@@ -145,7 +164,8 @@ impl Remembered {
 /// Rows that a write may have to insert before its spans, by key.
 #[derive(Debug, Default)]
 pub(super) struct NewRows<'a> {
-    generation: u64,
+    times_forgotten: u64,
+    generation: i32,
     resources: HashMap<i64, &'a Resource>,
     scopes: HashMap<i64, &'a Scope>,
     services: HashMap<i64, &'a str>,
@@ -170,19 +190,19 @@ impl<'a> NewRows<'a> {
         rows
     }
 
-    /// Inserts them. The order of tables and of keys is the same for everybody, so no two writers wait for each other.
+    /// Inserts them, and vouches for those that are there. One that was vouched for already is not even locked. The order of tables and of keys is the same for everybody, so no two writers wait for each other.
     pub(super) async fn insert(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         if !self.resources.is_empty() {
-            insert_resources(&sorted(&self.resources), connection).await?;
+            insert_resources(&sorted(&self.resources), self.generation, connection).await?;
         }
         if !self.scopes.is_empty() {
-            insert_scopes(&sorted(&self.scopes), connection).await?;
+            insert_scopes(&sorted(&self.scopes), self.generation, connection).await?;
         }
         if !self.services.is_empty() {
-            insert_services(&sorted(&self.services), connection).await?;
+            insert_services(&sorted(&self.services), self.generation, connection).await?;
         }
         if !self.operations.is_empty() {
-            insert_operations(&sorted(&self.operations), connection).await?;
+            insert_operations(&sorted(&self.operations), self.generation, connection).await?;
         }
         Ok(())
     }
@@ -199,7 +219,11 @@ fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-async fn insert_resources(mut rows: &[(i64, &Resource)], connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn insert_resources(
+    mut rows: &[(i64, &Resource)],
+    generation: i32,
+    connection: &mut PgConnection,
+) -> Result<(), StoreError> {
     while !rows.is_empty() {
         let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
         let (piece, rest) = rows.split_at(attributes.len());
@@ -212,6 +236,7 @@ async fn insert_resources(mut rows: &[(i64, &Resource)], connection: &mut PgConn
             .bind(attributes)
             .bind(shapes)
             .bind(entity_refs_column(piece)?)
+            .bind(generation)
             .execute(&mut *connection)
             .await
             .map_err(meaning)?;
@@ -220,7 +245,11 @@ async fn insert_resources(mut rows: &[(i64, &Resource)], connection: &mut PgConn
     Ok(())
 }
 
-async fn insert_scopes(mut rows: &[(i64, &Scope)], connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn insert_scopes(
+    mut rows: &[(i64, &Scope)],
+    generation: i32,
+    connection: &mut PgConnection,
+) -> Result<(), StoreError> {
     while !rows.is_empty() {
         let (attributes, shapes) = attribute_columns(rows.iter().map(|(_, row)| &row.attributes))?;
         let (piece, rest) = rows.split_at(attributes.len());
@@ -232,6 +261,7 @@ async fn insert_scopes(mut rows: &[(i64, &Scope)], connection: &mut PgConnection
             .bind(column(piece, |(_, row)| text::stored(&row.schema_url).into_owned()))
             .bind(attributes)
             .bind(shapes)
+            .bind(generation)
             .execute(&mut *connection)
             .await
             .map_err(meaning)?;
@@ -240,10 +270,15 @@ async fn insert_scopes(mut rows: &[(i64, &Scope)], connection: &mut PgConnection
     Ok(())
 }
 
-async fn insert_services(rows: &[(i64, &str)], connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn insert_services(
+    rows: &[(i64, &str)],
+    generation: i32,
+    connection: &mut PgConnection,
+) -> Result<(), StoreError> {
     sqlx::query(INSERT_SERVICES)
         .bind(column(rows, |(id, _)| *id))
         .bind(column(rows, |(_, name)| text::stored(name).into_owned()))
+        .bind(generation)
         .execute(connection)
         .await
         .map_err(meaning)?;
@@ -252,6 +287,7 @@ async fn insert_services(rows: &[(i64, &str)], connection: &mut PgConnection) ->
 
 async fn insert_operations(
     rows: &[(i64, (i64, SpanKind, &str))],
+    generation: i32,
     connection: &mut PgConnection,
 ) -> Result<(), StoreError> {
     sqlx::query(INSERT_OPERATIONS)
@@ -259,6 +295,7 @@ async fn insert_operations(
         .bind(column(rows, |(_, (service_id, ..))| *service_id))
         .bind(column(rows, |(_, (_, kind, _))| kind.0))
         .bind(column(rows, |(_, (.., name))| text::stored(name).into_owned()))
+        .bind(generation)
         .execute(connection)
         .await
         .map_err(meaning)?;

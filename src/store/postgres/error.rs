@@ -17,6 +17,10 @@ const PASSING: [&str; 11] = ["08", "28", "3D000", "42501", "25006", "40", "53", 
 /// How those begin that a value is to blame for: invalid data, and what is beyond PostgreSQL's limits.
 const ABOUT_THE_DATA: [&str; 2] = ["22", "54"];
 
+/// How those begin that say of a stored row, when nothing else can be to blame, that it is damaged: a file is, or a
+/// value is not what it should be.
+const ABOUT_THE_ROW: [&str; 3] = ["XX001", "XX002", "0A000"];
+
 /// Runs a call with a limit of time, so that a host that fell silent holds nobody up.
 pub(super) async fn within<T>(
     limit: Duration,
@@ -61,6 +65,13 @@ fn is_about_the_data(error: &dyn DatabaseError) -> bool {
     let code = code(error);
     ABOUT_THE_DATA.iter().any(|start| code.starts_with(start))
         || (code == "XX000" && error.message().starts_with("invalid memory alloc request size"))
+}
+
+/// Whether a statement that reads stored rows may have failed for their sake.
+pub(super) fn is_damage(error: &Error) -> bool {
+    let Error::Database(error) = error else { return false };
+    let code = code(&**error);
+    is_about_the_data(&**error) || ABOUT_THE_ROW.contains(&&*code)
 }
 
 /// The SQLSTATE.

@@ -1,15 +1,25 @@
 //! Spans in PostgreSQL 15 or later. The schema, and the views that people may query, are in `migrations/postgres/`.
 //!
-//! `write.rs` writes (`rows.rs` makes the rows, `dictionary.rs` what rows share); `read.rs` answers (`scan.rs` makes
-//! the statements, `row.rs` reads the rows); `open.rs` waits and migrates. Writers and readers have their own
-//! connections, so that no crowd of readers keeps a write from its commit.
+//! Spans are in one of two tiers. What is new is in rows (`span_row`), a partition for each step of arrival; compaction
+//! makes history of closed steps: blocks, traces and rollups. Every answer is of both.
+//!
+//! `write.rs` writes (`rows.rs` makes the rows, `dictionary.rs` what rows share); `compact/` makes history (`block/` is
+//! how a block is written and read, `derived/` what is summed up); `retention/` removes what is old; `read/` answers (`scan.rs` makes the statements on
+//! rows, `row.rs` reads them, `history/` does both for blocks); `open.rs` waits and migrates. Writers and readers have
+//! their own connections, so that no crowd of readers keeps a write from its commit.
 
+mod block;
+mod compact;
+#[cfg_attr(not(test), expect(dead_code, reason = "rollups are written; no door asks for them yet"))]
+mod derived;
 mod dictionary;
 mod error;
+mod history;
 mod open;
 #[cfg(test)]
 mod plans;
 mod read;
+mod retention;
 mod row;
 mod rows;
 mod scan;
@@ -24,18 +34,28 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
-use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use super::{
+    Backlog, Batch, Compaction, CompactionSettings, Retained, RetentionSettings, Scan, SpanStore, SpanStream,
+    StoreError, Watermark, Written,
+};
+use crate::metrics::CorruptBlocks;
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
+use compact::Compactor;
 use dictionary::Remembered;
+use history::Damage;
 use read::Reader;
+use retention::Retainer;
 use write::Writer;
 
 /// A database whose administrator allows commits to be lost would break promise 1. Stronger settings are left alone.
 const WRITER_SETTINGS: &str =
     "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'";
 
+/// A connection that removes things is seldom used, and closed in between.
+const RETAINER_IDLE_MAX: Duration = Duration::from_mins(1);
+
 /// How the database is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PostgresSettings {
     /// At most so many connections write.
     pub writer_connections_max: u32,
@@ -53,18 +73,21 @@ pub struct PostgresSettings {
     pub read_duration_max: Duration,
     /// How long to wait at the start for a database that is not there yet.
     pub start_wait_max: Duration,
+    /// Counts what of the history can not be read.
+    pub corrupt_blocks: CorruptBlocks,
 }
 
 impl Default for PostgresSettings {
     fn default() -> Self {
         Self {
-            writer_connections_max: 4,
+            writer_connections_max: 2,
             reader_connections_max: 8,
             insert_spans_max: 1_000,
             acquire_wait_max: Duration::from_secs(5),
             write_duration_max: Duration::from_secs(30),
             read_duration_max: Duration::from_secs(30),
             start_wait_max: Duration::from_mins(1),
+            corrupt_blocks: CorruptBlocks::default(),
         }
     }
 }
@@ -74,6 +97,8 @@ impl Default for PostgresSettings {
 pub struct PostgresStore {
     writer: Writer,
     reader: Reader,
+    compactor: Compactor,
+    retainer: Retainer,
     place: String,
 }
 
@@ -90,10 +115,13 @@ impl PostgresStore {
             limit: settings.write_duration_max,
             remembered,
         };
+        let damage = Arc::new(Damage::counted_by(settings.corrupt_blocks.clone()));
+        let compactor = Compactor { pool: compactor_pool(&options, settings), damage: Arc::clone(&damage) };
+        let retainer = Retainer { pool: retainer_pool(&options, settings), damage: Arc::clone(&damage) };
         // The server's own limit comes first, and leaves the connection in order.
         let limit = settings.read_duration_max.saturating_add(settings.acquire_wait_max);
-        let reader = Reader { pool: reader_pool(options, settings), limit };
-        Ok(Self { writer, reader, place })
+        let reader = Reader { pool: reader_pool(options, settings), limit, damage };
+        Ok(Self { writer, reader, compactor, retainer, place })
     }
 
     /// Where the spans are, for a person to read: server and database, without user or password.
@@ -116,6 +144,28 @@ fn writer_pool(options: &PgConnectOptions, settings: &PostgresSettings, remember
         .after_connect(move |connection, _| {
             remembered.forget();
             Box::pin(async { connection.execute(WRITER_SETTINGS).await.map(drop) })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+/// One connection, which lasts for one compaction. It commits like a writer.
+fn compactor_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(settings.acquire_wait_max)
+        .after_connect(|connection, _| Box::pin(async { connection.execute(WRITER_SETTINGS).await.map(drop) }))
+        .connect_lazy_with(options.clone())
+}
+
+/// One connection, for as long as a removal lasts.
+fn retainer_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(settings.acquire_wait_max)
+        .idle_timeout(RETAINER_IDLE_MAX)
+        .after_connect(|connection, _| {
+            let settings = sqlx::raw_sql(retention::CONNECTION_SETTINGS);
+            Box::pin(async { connection.execute(settings).await.map(drop) })
         })
         .connect_lazy_with(options.clone())
 }
@@ -153,6 +203,18 @@ impl SpanStore for PostgresStore {
 
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
         self.writer.forget_receipts(age).await
+    }
+
+    async fn compact(&self, settings: &CompactionSettings) -> Result<Compaction, StoreError> {
+        self.compactor.compact(settings).await
+    }
+
+    async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
+        self.retainer.retain(settings).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.reader.backlog().await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
@@ -199,5 +261,7 @@ impl SpanStore for PostgresStore {
     async fn close(&self) {
         self.writer.pool.close().await;
         self.reader.pool.close().await;
+        self.compactor.pool.close().await;
+        self.retainer.pool.close().await;
     }
 }

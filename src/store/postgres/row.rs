@@ -12,6 +12,9 @@ use super::time::Micros;
 use crate::model::{Keyed, Resource, Scope, Span, SpanId, SpanKey, SpanKind, Status, StatusCode, TraceId, UnixNanos};
 use crate::store::{StoreError, json, text};
 
+/// Which rows of `span_row s` count. The others are in history.
+pub(super) const IS_HOT: &str = "s.step >= (select first_hot_step from tier)";
+
 /// What [`read_key`] reads, of `span_row s`.
 pub(super) const KEY_COLUMNS: &str = "s.start_time, s.start_nano, s.trace_id, s.span_id, s.digest";
 
@@ -24,7 +27,7 @@ pub(super) const SPAN_COLUMNS: &str = "\
 
 const SELECT_RESOURCES: &str = "\
     select resource_id, attributes::text, attributes_shape, dropped_attributes_count, entity_refs::text, schema_url
-    from resource where resource_id = any($1)";
+    from resource_row where resource_id = any($1)";
 
 const SELECT_SCOPES: &str = "\
     select scope_id, name, version, attributes::text, attributes_shape, dropped_attributes_count, schema_url
@@ -72,7 +75,7 @@ fn original(stored: &str) -> Result<String, StoreError> {
     text::original(stored).map(Cow::into_owned).ok_or_else(|| corrupt("a text has a broken U+0001"))
 }
 
-fn corrupt(what: impl Into<String>) -> StoreError {
+pub(super) fn corrupt(what: impl Into<String>) -> StoreError {
     StoreError::Corrupt { what: what.into() }
 }
 
@@ -142,6 +145,21 @@ fn span_id(bytes: &[u8]) -> Result<SpanId, StoreError> {
     SpanId::from_slice(bytes).map_err(|error| corrupt(format!("a span id {error}")))
 }
 
+/// Fetches what these rows of [`SPAN_COLUMNS`] refer to.
+pub(super) async fn dictionary_of(
+    rows: &[PgRow],
+    dictionary: &mut Dictionary,
+    connection: &mut PgConnection,
+) -> Result<(), StoreError> {
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut columns = Columns::of(row);
+        read_key(&mut columns)?;
+        ids.push((columns.take()?, columns.take()?));
+    }
+    dictionary.load(ids.into_iter(), connection).await
+}
+
 /// The resources and scopes that the spans of one answer refer to, each decoded once.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
@@ -150,7 +168,8 @@ pub(super) struct Dictionary {
 }
 
 impl Dictionary {
-    /// Fetches those of these resources and scopes that are not here yet.
+    /// Fetches those of these resources and scopes that are not here yet. One that can not be read is no error before a
+    /// span is made that refers to it.
     pub(super) async fn load(
         &mut self,
         ids: impl Iterator<Item = (i64, i64)>,
@@ -160,22 +179,30 @@ impl Dictionary {
         resource_ids.retain(|id| !self.resources.contains_key(id));
         scope_ids.retain(|id| !self.scopes.contains_key(id));
         for row in fetch(SELECT_RESOURCES, resource_ids, connection).await? {
-            let (id, resource) = read_resource(&row)?;
-            self.resources.insert(id, keyed(id, Keyed::new(resource), "resource")?);
+            if let Some((id, resource)) = readable(read_resource(&row))? {
+                self.resources.extend(keyed(id, Keyed::new(resource)));
+            }
         }
         for row in fetch(SELECT_SCOPES, scope_ids, connection).await? {
-            let (id, scope) = read_scope(&row)?;
-            self.scopes.insert(id, keyed(id, Keyed::new(scope), "scope")?);
+            if let Some((id, scope)) = readable(read_scope(&row))? {
+                self.scopes.extend(keyed(id, Keyed::new(scope)));
+            }
         }
         Ok(())
     }
 
-    fn resource(&self, id: i64) -> Result<Arc<Keyed<Resource>>, StoreError> {
-        self.resources.get(&id).cloned().ok_or_else(|| corrupt(format!("its resource {id} is not there")))
+    pub(super) fn resource(&self, id: i64) -> Result<Arc<Keyed<Resource>>, StoreError> {
+        self.resources
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| corrupt(format!("its resource {id} is not there, or not what was written")))
     }
 
-    fn scope(&self, id: i64) -> Result<Arc<Keyed<Scope>>, StoreError> {
-        self.scopes.get(&id).cloned().ok_or_else(|| corrupt(format!("its scope {id} is not there")))
+    pub(super) fn scope(&self, id: i64) -> Result<Arc<Keyed<Scope>>, StoreError> {
+        self.scopes
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| corrupt(format!("its scope {id} is not there, or not what was written")))
     }
 }
 
@@ -191,9 +218,16 @@ async fn fetch(
     sqlx::query(statement).bind(ids).fetch_all(connection).await.map_err(meaning)
 }
 
+fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// The key says whether the row is what was written.
-fn keyed<T>(id: i64, value: Keyed<T>, what: &str) -> Result<Arc<Keyed<T>>, StoreError> {
-    if value.key() == id { Ok(Arc::new(value)) } else { Err(corrupt(format!("{what} {id} is not what was written"))) }
+fn keyed<T>(id: i64, value: Keyed<T>) -> Option<(i64, Arc<Keyed<T>>)> {
+    (value.key() == id).then(|| (id, Arc::new(value)))
 }
 
 fn read_resource(row: &PgRow) -> Result<(i64, Resource), StoreError> {

@@ -16,7 +16,7 @@ use crate::model::Span;
 use crate::store::{StoreError, json, text};
 
 /// How many columns a row has.
-const COLUMNS: usize = 24;
+const COLUMNS: usize = 25;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The version that comes before a `jsonb`.
 const JSONB_VERSION: u8 = 1;
@@ -24,7 +24,7 @@ const JSONB_VERSION: u8 = 1;
 /// The columns, in the order in which [`push`] writes them.
 macro_rules! columns {
     () => {
-        "start_time, duration_nano, end_exact, resource_id, scope_id, service_id, digest, kind, flags, status_code,
+        "step, start_time, duration_nano, end_exact, resource_id, scope_id, service_id, digest, kind, flags, status_code,
          dropped_attributes_count, dropped_events_count, dropped_links_count, start_nano, trace_id, span_id,
          parent_span_id, name, status_message, trace_state, attributes, attributes_shape, events, links"
     };
@@ -38,9 +38,10 @@ pub(super) const INSERT: &str = concat!(
     "insert into span_row (",
     columns!(),
     ") select * from unnest(
-        $1::timestamptz[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int4[],
-        $9::int4[], $10::int4[], $11::int4[], $12::int4[], $13::int4[], $14::int2[], $15::bytea[], $16::bytea[],
-        $17::bytea[], $18::text[], $19::text[], $20::text[], $21::jsonb[], $22::bytea[], $23::jsonb[], $24::jsonb[])"
+        $1::int4[], $2::timestamptz[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[],
+        $9::int4[], $10::int4[], $11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int2[], $16::bytea[],
+        $17::bytea[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::jsonb[], $23::bytea[], $24::jsonb[],
+        $25::jsonb[])"
 );
 
 /// A type, and the type of its arrays; the numbers are the same in every database.
@@ -59,6 +60,7 @@ const TIMESTAMPTZ: ColumnType = ColumnType { value: 1184, array: 1185 };
 const JSONB: ColumnType = ColumnType { value: 3802, array: 3807 };
 
 const TYPES: [ColumnType; COLUMNS] = [
+    INT4,
     TIMESTAMPTZ,
     INT8,
     INT8,
@@ -94,18 +96,28 @@ pub(super) trait Rows {
     fn next(&mut self) -> &mut Vec<u8>;
 }
 
+/// What a row has beside its span.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// When it arrives.
+    pub(super) step: i32,
+    /// The key of its service.
+    pub(super) service_id: i64,
+}
+
 /// Appends a row. After an error the rows are of no use.
-pub(super) fn push(rows: &mut impl Rows, span: &Span, digest: u128, service_id: i64) -> Result<(), StoreError> {
+pub(super) fn push(rows: &mut impl Rows, span: &Span, digest: u128, place: Place) -> Result<(), StoreError> {
     let (start_micros, start_nano) = span.start.to_micros_and_nanos();
     let duration = span.duration_nanos();
     let end_follows = span.start.0.checked_add(duration) == Some(span.end.0);
     rows.begin();
+    fixed(rows, place.step.to_be_bytes());
     fixed(rows, Micros(start_micros).to_wire());
     fixed(rows, duration.cast_signed().to_be_bytes());
     optional(rows, (!end_follows).then(|| span.end.0.cast_signed().to_be_bytes()));
     fixed(rows, span.resource.key().to_be_bytes());
     fixed(rows, span.scope.key().to_be_bytes());
-    fixed(rows, service_id.to_be_bytes());
+    fixed(rows, place.service_id.to_be_bytes());
     fixed(rows, span.key_with(digest).digest.to_be_bytes());
     fixed(rows, span.kind.0.to_be_bytes());
     fixed(rows, span.flags.to_be_bytes());
@@ -147,24 +159,24 @@ fn contents(rows: &mut impl Rows, span: &Span) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn null(rows: &mut impl Rows) {
+pub(super) fn null(rows: &mut impl Rows) {
     rows.next().extend((-1_i32).to_be_bytes());
 }
 
-fn fixed<const N: usize>(rows: &mut impl Rows, value: [u8; N]) {
+pub(super) fn fixed<const N: usize>(rows: &mut impl Rows, value: [u8; N]) {
     let bytes = rows.next();
     bytes.extend(i32::try_from(N).unwrap_or_default().to_be_bytes());
     bytes.extend(value);
 }
 
-fn optional<const N: usize>(rows: &mut impl Rows, value: Option<[u8; N]>) {
+pub(super) fn optional<const N: usize>(rows: &mut impl Rows, value: Option<[u8; N]>) {
     match value {
         Some(value) => fixed(rows, value),
         None => null(rows),
     }
 }
 
-fn sized(rows: &mut impl Rows, value: &[u8]) -> Result<(), StoreError> {
+pub(super) fn sized(rows: &mut impl Rows, value: &[u8]) -> Result<(), StoreError> {
     let bytes = rows.next();
     bytes.extend(length(value.len())?);
     bytes.extend(value);
@@ -193,7 +205,7 @@ fn json(rows: &mut impl Rows, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Sto
     Ok(())
 }
 
-fn length(length: usize) -> Result<[u8; 4], StoreError> {
+pub(super) fn length(length: usize) -> Result<[u8; 4], StoreError> {
     i32::try_from(length).map(i32::to_be_bytes).map_err(|_| StoreError::Refused {
         reason: "a value has more than 2 GiB".to_owned(), //
     })
@@ -202,14 +214,21 @@ fn length(length: usize) -> Result<[u8; 4], StoreError> {
 /// Rows on their way through a COPY.
 #[derive(Debug)]
 pub(super) struct CopyRows {
+    columns: usize,
     bytes: Vec<u8>,
 }
 
 impl CopyRows {
+    /// Rows of `span_row`.
     pub(super) fn new(capacity_bytes: usize) -> Self {
+        Self::with_columns(COLUMNS, capacity_bytes)
+    }
+
+    /// Rows of any table.
+    pub(super) fn with_columns(columns: usize, capacity_bytes: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity_bytes);
         bytes.extend(HEADER);
-        Self { bytes }
+        Self { columns, bytes }
     }
 
     /// Ends the last row; nothing may be pushed after it.
@@ -229,7 +248,7 @@ impl CopyRows {
 
 impl Rows for CopyRows {
     fn begin(&mut self) {
-        let columns = i16::try_from(COLUMNS).unwrap_or_default();
+        let columns = i16::try_from(self.columns).unwrap_or_default();
         self.bytes.extend(columns.to_be_bytes());
     }
 

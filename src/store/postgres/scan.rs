@@ -4,6 +4,7 @@
 use sqlx::{Postgres, QueryBuilder};
 
 use super::dictionary::{json_text, service_id};
+use super::row::IS_HOT;
 use super::time::Micros;
 use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Search, SpanKey, UnixNanos};
 use crate::store::{Scan, StoreError, json, text};
@@ -57,7 +58,7 @@ fn rows_of_a_service(
     sql: &mut Builder,
     push_service_id: impl FnOnce(&mut Builder),
 ) -> Result<(), StoreError> {
-    sql.push("select ").push(columns).push(" from span_row s where s.service_id = ");
+    sql.push("select ").push(columns).push(" from span_row s where ").push(IS_HOT).push(" and s.service_id = ");
     push_service_id(sql);
     if let Some(before) = before {
         push_before(before, sql);
@@ -91,7 +92,7 @@ fn push_search(search: &Search, sql: &mut Builder) -> Result<(), StoreError> {
         push_start("<", max, sql);
     }
     if let Some(node) = &search.node {
-        sql.push(" and s.resource_id in (select resource_id from resource where node = ");
+        sql.push(" and s.resource_id in (select resource_id from resource_row where node = ");
         sql.push_bind(text::stored(node).into_owned()).push(")");
     }
     if let Some(name) = &search.span_name {
@@ -129,7 +130,7 @@ fn push_attribute(condition: &AttributeCondition, sql: &mut Builder) -> Result<(
     }
     let (key, value) = (text::stored(&condition.key).into_owned(), json_text(json)?);
     let in_resource = |sql: &mut Builder, key, value| {
-        sql.push("s.resource_id in (select r.resource_id from resource r where ");
+        sql.push("s.resource_id in (select r.resource_id from resource_row r where ");
         push_has("r", key, value, sql);
         sql.push(")");
     };

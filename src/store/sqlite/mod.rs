@@ -1,6 +1,6 @@
 //! Spans in a SQLite file: for a laptop, a test run, an edge box. One process at a time owns the file.
 //!
-//! `open.rs` opens it, `write.rs` is the way in, `search.rs` (which rows) and `read.rs` (what is in them) the way out;
+//! `open.rs` opens it, `write.rs` is the way in, `search.rs` (which rows) and `read.rs` (what is in them) the way out, `retain.rs` lets go what is old;
 //! `row.rs` and `dictionary.rs` turn columns into the model, `error.rs` sorts what SQLite may say. The tables and the
 //! views for people who ask in SQL are in `migrations/sqlite/`.
 
@@ -14,13 +14,14 @@ use self::open::{Lock, Pools};
 use self::read::Reader;
 use self::write::Writer;
 use super::open::OpenError;
-use super::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use super::{Batch, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 
 mod dictionary;
 mod error;
 mod open;
 mod read;
+mod retain;
 mod row;
 mod search;
 mod statements;
@@ -69,6 +70,10 @@ impl SpanStore for SqliteStore {
 
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
         self.writer.forget_receipts(age).await
+    }
+
+    async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
+        retain::retain(&self.writer, &self.reader, settings).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {

@@ -1,5 +1,6 @@
 //! The way out. Every read takes a connection for a page at a time, so that a slow caller holds neither a connection
-//! nor a snapshot; rows never change and the order of arrival is kept, so that pages fit together.
+//! nor a snapshot; rows never change (they may go, which a page that meant to have them does not mind) and the order of
+//! arrival is kept, so that pages fit together.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{Deref, DerefMut};
@@ -10,7 +11,7 @@ use async_stream::try_stream;
 use futures::{Stream, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Row, query, query_scalar};
+use sqlx::{Connection, Row, query, query_scalar};
 
 use super::dictionary::{Dictionary, json_array};
 use super::error::store_error;
@@ -73,7 +74,7 @@ pub(super) fn trace(reader: Arc<Reader>, trace_id: TraceId) -> impl Stream<Item 
     try_stream! {
         let arrivals = reader.arrivals(trace_id).await?;
         for page in arrivals.chunks(PAGE_SPANS_MAX) {
-            for span in reader.spans(page).await? {
+            for span in reader.spans(page).await?.into_iter().flatten() {
                 yield span;
             }
         }
@@ -93,7 +94,7 @@ pub(super) fn scan_spans(reader: Arc<Reader>, scan: Scan) -> impl Stream<Item = 
             found.dedup_by_key(|(key, _)| *key);
             let arrivals: Vec<_> = found.iter().map(|(_, arrival)| *arrival).collect();
             let spans = reader.spans(&arrivals).await?;
-            let matching = found.into_iter().map(|(key, _)| key).zip(spans);
+            let matching = found.into_iter().zip(spans).filter_map(|((key, _), span)| Some((key, span?)));
             for item in matching.filter(|(_, span)| scan.search.matches(span)).take(left) {
                 left = left.saturating_sub(1);
                 yield item;
@@ -135,16 +136,19 @@ impl Reader {
         Ok(arrivals)
     }
 
-    /// The spans that arrived as these numbers, in the order of the numbers given.
-    async fn spans(&self, arrivals: &[i64]) -> Result<Vec<Span>, StoreError> {
+    /// The spans that arrived as these numbers, in the order of the numbers given; none where one was removed meanwhile.
+    async fn spans(&self, arrivals: &[i64]) -> Result<Vec<Option<Span>>, StoreError> {
         if arrivals.is_empty() {
             return Ok(Vec::new());
         }
         let mut reading = self.begin().await?;
+        // What the rows refer to may be removed as well, and is read as of the same moment.
+        let mut snapshot = Connection::begin(&mut *reading).await.map_err(store_error)?;
         let statement = query(SELECT_SPANS.clone()).bind(json_array(arrivals));
-        let rows = statement.fetch_all(&mut *reading).await.map_err(store_error)?;
-        let resources = self.dictionary.resources(keys(&rows, "resource_id")?, &mut reading).await?;
-        let scopes = self.dictionary.scopes(keys(&rows, "scope_id")?, &mut reading).await?;
+        let rows = statement.fetch_all(&mut *snapshot).await.map_err(store_error)?;
+        let resources = self.dictionary.resources(keys(&rows, "resource_id")?, &mut snapshot).await?;
+        let scopes = self.dictionary.scopes(keys(&rows, "scope_id")?, &mut snapshot).await?;
+        snapshot.commit().await.map_err(store_error)?;
         drop(reading);
         let mut spans = HashMap::with_capacity(rows.len());
         for row in &rows {
@@ -153,7 +157,7 @@ impl Reader {
             let span = columns.span(|key| resources.get(&key).cloned(), |key| scopes.get(&key).cloned())?;
             spans.insert(arrival, span);
         }
-        arrivals.iter().map(|arrival| spans.remove(arrival).ok_or_else(|| corrupt("a row"))).collect()
+        Ok(arrivals.iter().map(|arrival| spans.remove(arrival)).collect())
     }
 
     /// The next rows of a scan, copies too: fewer than `rows` only when there are no more.

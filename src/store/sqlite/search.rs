@@ -55,7 +55,7 @@ fn push_labels(query: &mut QueryBuilder<Sqlite>, scan: &Scan) {
         query.push_bind(text::stored(service).into_owned()).push(")");
     }
     if let Some(node) = &scan.search.node {
-        query.push(" and resource_id in (select resource_id from resource where node = ");
+        query.push(" and resource_id in (select resource_id from resource_row where node = ");
         query.push_bind(text::stored(node).into_owned()).push(")");
     }
     if let Some(name) = &scan.search.span_name {
@@ -88,7 +88,7 @@ fn push_attribute(query: &mut QueryBuilder<Sqlite>, condition: &AttributeConditi
         query.push("instr(attributes, ").push_bind(fragment.clone()).push(") > 0");
     };
     let in_resource = |query: &mut QueryBuilder<Sqlite>| {
-        query.push("resource_id in (select resource_id from resource where instr(resource.attributes, ");
+        query.push("resource_id in (select resource_id from resource_row where instr(resource_row.attributes, ");
         query.push_bind(fragment.clone()).push(") > 0)");
     };
     query.push(" and (");

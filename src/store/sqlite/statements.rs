@@ -22,7 +22,7 @@ pub(super) const SELECT_SERVICE: &str = "select service_id from service where na
 pub(super) const INSERT_OPERATION: &str = "insert or ignore into operation (service_id, name, kind) values (?, ?, ?)";
 
 pub(super) const INSERT_RESOURCE: &str = "
-insert or ignore into resource (resource_id, service_id, node, schema_url, attributes, attributes_shape,
+insert or ignore into resource_row (resource_id, service_id, node, schema_url, attributes, attributes_shape,
     dropped_attributes_count, entity_refs)
 values (?, ?, ?, ?, ?, ?, ?, ?)";
 
@@ -67,7 +67,7 @@ pub(super) static SELECT_SPANS: LazyLock<SqlStr> = LazyLock::new(|| {
 
 pub(super) const SELECT_RESOURCES: &str = "
 select resource_id, schema_url, attributes, attributes_shape, dropped_attributes_count, entity_refs
-from resource
+from resource_row
 where resource_id in (select value from json_each(?))";
 
 pub(super) const SELECT_SCOPES: &str = "

@@ -267,8 +267,8 @@ async fn damage_is_told() {
         "update span_row set trace_id = x'00', span_id = x'00'",
         "update span_row set start_nano = 1000",
         "update span_row set name = char(1)",
-        "delete from resource",
-        "update resource set schema_url = 'another'",
+        "delete from resource_row",
+        "update resource_row set schema_url = 'another'",
         "update scope set name = 'another'",
     ] {
         let file = TestFile::create();

@@ -28,12 +28,12 @@ const FORGOTTEN_RECEIPTS_MAX: i64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) pool: SqlitePool,
-    known: Mutex<Known>,
+    pub(super) known: Mutex<Known>,
 }
 
 /// What is in the small tables for certain.
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     service_ids: HashMap<String, i64>,
     /// The service of each resource.
     resources: HashMap<i64, i64>,

@@ -2,13 +2,26 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use tracewell::store::SpanStore;
+use tracewell::store::{CompactionSettings, SpanStore};
 
 pub(crate) mod memory;
 pub(crate) mod postgres;
+pub(crate) mod postgres_compacted;
 pub(crate) mod postgres_sql_ascii;
 pub(crate) mod sqlite;
+
+/// Compaction of all that is there, without a rest; what can be merged is merged.
+pub(crate) const AT_ONCE: CompactionSettings = CompactionSettings {
+    step_bytes_max: 0,
+    step_age_max: Duration::ZERO,
+    share: 1.0,
+    drop_after: Duration::ZERO,
+    merge_after: Duration::ZERO,
+    merge_blocks_min: 2,
+};
 
 /// A database that belongs to one test and goes with it.
 #[async_trait]

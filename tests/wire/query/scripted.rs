@@ -38,6 +38,10 @@ impl SpanStore for Scripted {
     async fn forget_receipts(&self, _: Duration) -> Result<u64, StoreError> {
         Err(busy())
     }
+
+    async fn retain(&self, _: &tracewell::store::RetentionSettings) -> Result<tracewell::store::Retained, StoreError> {
+        Err(busy())
+    }
     fn trace(&self, _: TraceId) -> SpanStream {
         let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take();
         trace.unwrap_or_else(|| stream::empty().boxed())

@@ -2,6 +2,10 @@
 //! start. Nothing here sends anything, and nothing is remembered between two traces.
 //!
 //! What the shop does is data, in `table.rs`; `walk.rs` makes a trace of it; `fleet.rs` says where it runs.
+//!
+//! Searches find values of every frequency. Many spans have `network.transport` = `tcp` or `shop.currency` = `EUR`, few
+//! have `http.response.status_code` = 404 or 500. A `session.id` is in one trace only; one trace in twenty has a single
+//! span, and then its session, if it has one, is the needle: no other span has that value.
 
 use crate::model::{Link, Span, SpanId, TraceId, UnixNanos};
 

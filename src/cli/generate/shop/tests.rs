@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use prost::Message;
 
+use super::super::plan::Window;
 use super::*;
-use crate::model::{SpanKind, StatusCode};
+use crate::model::{SpanKind, StatusCode, Value};
 use crate::otlp::encode;
 
 const START: UnixNanos = UnixNanos(1_790_000_000_000_000_000);
@@ -159,4 +160,43 @@ fn every_field_is_used() {
     for (name, is) in uses {
         assert!(spans.iter().any(is), "no span has {name}");
     }
+}
+
+/// What is measured by searches rests on this: some values are on many spans, some on a few traces, some on one span.
+#[test]
+fn values_are_frequent_rare_and_single() {
+    let spans: Vec<Span> = traces().iter().flatten().cloned().collect();
+    let has = |key: &'static str, value: Value| move |span: &Span| span.attributes.get(key) == Some(&value);
+    for (key, value, least, most) in [
+        ("network.transport", Value::from("tcp"), 0.4, 0.8),
+        ("shop.currency", Value::from("EUR"), 0.02, 0.3),
+        ("http.response.status_code", Value::Int(404), 0.000_01, 0.005),
+        ("http.response.status_code", Value::Int(500), 0.000_5, 0.01),
+    ] {
+        let found = share(&spans, has(key, value.clone()));
+        assert!((least..most).contains(&found), "{found} of the spans have {key} = {value:?}");
+    }
+    let mut sessions: HashMap<&str, (HashSet<TraceId>, usize)> = HashMap::new();
+    for span in &spans {
+        let Some(session) = span.attributes.get_text("session.id") else { continue };
+        let (traces, count) = sessions.entry(session).or_default();
+        traces.insert(span.trace_id);
+        *count += 1;
+    }
+    assert!(sessions.values().all(|(traces, _)| traces.len() == 1), "a session in two traces");
+    let alone: Vec<_> = traces().iter().filter(|trace| trace.len() == 1).collect();
+    let needles = alone.iter().filter_map(|trace| trace[0].attributes.get_text("session.id"));
+    let needles = needles.filter(|session| sessions[session].1 == 1).count();
+    assert!(needles * 40 > traces().len(), "{needles} needles in {} traces", traces().len());
+}
+
+/// A day in a run: traces follow each other in time, so that what arrives later also began later.
+#[test]
+fn later_traces_start_later() {
+    let window = Window { start: START, nanos: 86_400_000_000_000, traces: 1_000 };
+    let starts: Vec<_> =
+        (0..1_000).map(|number| Shop::new(1).trace(number, window.start_of(number))[0].start).collect();
+    assert!(starts.is_sorted());
+    assert_eq!(starts[0], START);
+    assert_eq!(starts[999].0 - START.0, 86_313_600_000_000);
 }

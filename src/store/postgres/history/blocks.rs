@@ -1,0 +1,248 @@
+//! Opening blocks, with what their spans refer to. What can not be read is told (`damage.rs`) and left out: a block, the
+//! traces of it that are not what was written, or a span whose resource is gone.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::damage::{Damage, go_back};
+use super::{Place, Places};
+use crate::model::{Span, SpanKey, TraceId};
+use crate::store::StoreError;
+use crate::store::postgres::block::{BLOCK_COLUMNS, HotRow, StoredBlock, TRACE_BLOCKS};
+use crate::store::postgres::error::{is_damage, meaning};
+use crate::store::postgres::row::Dictionary;
+
+/// Opens blocks for one answer.
+pub(in crate::store::postgres) struct Blocks {
+    /// What the spans of the answer refer to.
+    pub(in crate::store::postgres) dictionary: Dictionary,
+    pub(super) damage: Arc<Damage>,
+}
+
+/// A block that can be read, at least in part.
+#[derive(Debug)]
+pub(in crate::store::postgres) struct OpenBlock {
+    pub(in crate::store::postgres) stored: StoredBlock,
+    /// Where the spans are that are not what was written.
+    unsound: Vec<Range<usize>>,
+}
+
+/// A span, when it arrived in microseconds since 1970, and its key.
+pub(super) type Arrived = (i64, SpanKey, Span);
+
+impl Blocks {
+    /// None is open yet.
+    pub(in crate::store::postgres) fn new(damage: Arc<Damage>) -> Self {
+        Self { dictionary: Dictionary::default(), damage }
+    }
+
+    /// Opens these blocks, in any order.
+    pub(in crate::store::postgres) async fn open(
+        &mut self,
+        places: &[Place],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<OpenBlock>, StoreError> {
+        let rows = match fetch(places, connection).await {
+            Ok(rows) => rows,
+            Err(error) if is_damage(&error) => return self.open_singly(places, connection).await,
+            Err(error) => return Err(meaning(error)),
+        };
+        let mut blocks = Vec::with_capacity(rows.len());
+        for row in &rows {
+            blocks.extend(self.read(row, connection).await?);
+        }
+        self.tell_of_lost(places, &rows, connection).await?;
+        Ok(blocks)
+    }
+
+    /// What was there a moment ago, in the same snapshot, and can not be asked for, has a key that nobody wrote.
+    async fn tell_of_lost(
+        &self,
+        places: &[Place],
+        rows: &[PgRow],
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        let found: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(meaning)?;
+        for place in places.iter().filter(|place| !found.contains(&place.block_id)) {
+            self.damage.leave_out(place.block_id, "it is not found by its key", connection).await?;
+        }
+        Ok(())
+    }
+
+    /// After a statement that one of them let fail.
+    async fn open_singly(
+        &mut self,
+        places: &[Place],
+        connection: &mut PgConnection,
+    ) -> Result<Vec<OpenBlock>, StoreError> {
+        go_back(connection).await?;
+        let mut blocks = Vec::with_capacity(places.len());
+        for place in places {
+            match fetch(&[*place], connection).await {
+                Ok(rows) => {
+                    for row in &rows {
+                        blocks.extend(self.read(row, connection).await?);
+                    }
+                    self.tell_of_lost(&[*place], &rows, connection).await?;
+                }
+                Err(error) if is_damage(&error) => {
+                    go_back(connection).await?;
+                    self.damage.leave_out(place.block_id, &error.to_string(), connection).await?;
+                }
+                Err(error) => return Err(meaning(error)),
+            }
+        }
+        Ok(blocks)
+    }
+
+    async fn read(&mut self, row: &PgRow, connection: &mut PgConnection) -> Result<Option<OpenBlock>, StoreError> {
+        let stored = match StoredBlock::read(row) {
+            Ok(stored) => stored,
+            Err(StoreError::Corrupt { what }) => {
+                let block_id = row.try_get(0).map_err(meaning)?;
+                self.damage.leave_out(block_id, &what, connection).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.dictionary.load(stored.references(), connection).await?;
+        if stored.is_whole {
+            return Ok(Some(OpenBlock { stored, unsound: Vec::new() }));
+        }
+        let traces = stored.traces().iter();
+        let unsound: Vec<_> = traces.filter(|trace| stored.spans_of(trace, &self.dictionary).is_err()).collect();
+        let what = format!("its checksum is wrong; of its traces, {} of {} are", unsound.len(), stored.traces().len());
+        let unsound = unsound.into_iter().map(|trace| trace.places.clone()).collect();
+        self.damage.leave_out(stored.block_id, &what, connection).await?;
+        Ok(Some(OpenBlock { stored, unsound }))
+    }
+
+    /// Gives the spans at these places among the block's heads to `each`, with their places.
+    pub(in crate::store::postgres) async fn spans(
+        &self,
+        block: &OpenBlock,
+        places: impl Iterator<Item = usize> + Send,
+        mut each: impl FnMut(usize, SpanKey, Span) + Send,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        let mut first_error = None;
+        for place in places.filter(|place| block.is_sound(*place)) {
+            match block.stored.span(place, &self.dictionary) {
+                Ok((key, span)) => each(place, key, span),
+                Err(StoreError::Corrupt { what }) => first_error = first_error.or(Some(what)),
+                Err(error) => return Err(error),
+            }
+        }
+        match first_error {
+            Some(what) => self.damage.leave_out(block.stored.block_id, &what, connection).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The rows that a block was made of; `None` when they are not what was written.
+    pub(in crate::store::postgres) async fn rows(
+        &self,
+        block: &OpenBlock,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Vec<HotRow>>, StoreError> {
+        if !block.stored.is_whole {
+            return Ok(None);
+        }
+        match block.stored.rows(&self.dictionary) {
+            Err(StoreError::Corrupt { what }) => {
+                self.damage.leave_out(block.stored.block_id, &what, connection).await?;
+                Ok(None)
+            }
+            rows => rows.map(Some),
+        }
+    }
+
+    /// The spans that a block has of a trace.
+    pub(super) async fn spans_of_trace(
+        &mut self,
+        trace_id: TraceId,
+        place: Place,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Arrived>, StoreError> {
+        if let Some(spans) = self.slice(trace_id, place, connection).await? {
+            return Ok(spans);
+        }
+        // Something is wrong with it. Read whole, it says what, and which of its spans are right all the same.
+        let mut spans = Vec::new();
+        for block in self.open(&[place], connection).await? {
+            let places = block.stored.places_of(trace_id);
+            if places.is_empty() && block.stored.is_whole {
+                let what = format!("it has no spans of trace {trace_id}, whose row names it");
+                self.damage.leave_out(place.block_id, &what, connection).await?;
+            }
+            self.spans(&block, places, |place, key, span| spans.push(block.arrived(place, key, span)), connection)
+                .await?;
+        }
+        Ok(spans)
+    }
+
+    /// The same from what is read of that trace alone; `None` when it is not, in all, what was written.
+    async fn slice(
+        &mut self,
+        trace_id: TraceId,
+        place: Place,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Vec<Arrived>>, StoreError> {
+        let query = sqlx::query(TRACE_BLOCKS).bind(trace_id.to_string()).bind([place.block_id]);
+        let row = match query.fetch_optional(&mut *connection).await {
+            Ok(row) => row,
+            Err(error) if is_damage(&error) => {
+                go_back(connection).await?;
+                None
+            }
+            Err(error) => return Err(meaning(error)),
+        };
+        let Some(Ok(stored)) = row.as_ref().map(StoredBlock::read) else { return Ok(None) };
+        self.dictionary.load(stored.references(), connection).await?;
+        let spans = stored.traces().first().and_then(|trace| stored.spans_of(trace, &self.dictionary).ok());
+        let block = OpenBlock { stored, unsound: Vec::new() };
+        let arrived = |(place, (key, span))| block.arrived(place, key, span);
+        Ok(spans.map(|spans| (0..).zip(spans).map(arrived).collect()))
+    }
+
+    /// Where these blocks are and when their first span begins, by that time.
+    pub(super) async fn places(
+        &self,
+        trace_id: TraceId,
+        block_ids: &[i64],
+        connection: &mut PgConnection,
+    ) -> Result<Places, StoreError> {
+        let places = super::places(block_ids, connection).await?;
+        for block_id in block_ids {
+            if !places.iter().any(|(place, _)| place.block_id == *block_id) {
+                self.damage.miss(trace_id, *block_id, connection).await?;
+            }
+        }
+        Ok(places)
+    }
+}
+
+impl OpenBlock {
+    /// Whether a span is what was written.
+    fn is_sound(&self, place: usize) -> bool {
+        !self.unsound.iter().any(|range| range.contains(&place))
+    }
+
+    fn arrived(&self, place: usize, key: SpanKey, span: Span) -> Arrived {
+        (self.stored.heads().get(place).map_or(0, |head| head.received_micros), key, span)
+    }
+}
+
+async fn fetch(places: &[Place], connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    let statement = AssertSqlSafe(format!(
+        "select {BLOCK_COLUMNS} from span_block b where b.hour = any($1) and b.block_id = any($2)"
+    ));
+    sqlx::query(statement)
+        .bind(places.iter().map(|place| place.hour).collect::<Vec<_>>())
+        .bind(places.iter().map(|place| place.block_id).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await
+}

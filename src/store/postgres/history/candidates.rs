@@ -1,0 +1,160 @@
+//! Which blocks may hold what a scan looks for, those with the newest spans first. What can be said of a block without
+//! opening it leaves most of them out: times, service, durations, names, keys of attributes, resources, and whether an
+//! attribute's value stands anywhere in its text.
+
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
+
+use super::Place;
+use super::damage::go_back;
+use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Search, SpanKey, StatusCode, UnixNanos};
+use crate::store::postgres::dictionary::{json_text, service_id};
+use crate::store::postgres::error::{is_damage, meaning};
+use crate::store::postgres::time::Micros;
+use crate::store::{Scan, StoreError, json, text};
+
+type Builder = QueryBuilder<Postgres>;
+
+/// So many are named at once.
+const CANDIDATES_MAX: i64 = 64;
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// A block that may hold something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) place: Place,
+    /// No span of it begins later.
+    pub(super) start_max: Micros,
+}
+
+/// The candidates of a scan for spans from `floor` on and before `before`, behind the last one seen.
+pub(super) async fn next(
+    scan: &Scan,
+    before: Option<SpanKey>,
+    floor: Option<SpanKey>,
+    last: Option<Candidate>,
+    connection: &mut PgConnection,
+) -> Result<Vec<Candidate>, StoreError> {
+    let mut sql = statement(scan, before, floor, last);
+    push_contents(&scan.search, &mut sql)?;
+    push_order(&mut sql);
+    let found = match sql.build().fetch_all(&mut *connection).await {
+        Err(error) if is_damage(&error) => {
+            // One of them can not even be asked that. It is found, and told of, when all of them are opened.
+            go_back(connection).await?;
+            let mut sql = statement(scan, before, floor, last);
+            push_order(&mut sql);
+            sql.build().fetch_all(connection).await
+        }
+        found => found,
+    };
+    let candidate = |row: &sqlx::postgres::PgRow| {
+        let place = Place { hour: row.try_get(0)?, block_id: row.try_get(1)? };
+        Ok(Candidate { place, start_max: row.try_get(2)? })
+    };
+    found.map_err(meaning)?.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(meaning)
+}
+
+/// By what is never stored out of line.
+fn statement(scan: &Scan, before: Option<SpanKey>, floor: Option<SpanKey>, last: Option<Candidate>) -> Builder {
+    let mut sql = Builder::new("select b.hour, b.block_id, b.start_max from span_block b where true");
+    if let Some(last) = last {
+        sql.push(" and (b.start_max, b.block_id) < (").push_bind(last.start_max);
+        sql.push(", ").push_bind(last.place.block_id).push(")");
+    }
+    if let Some(key) = before {
+        push_not_after(key.start, &mut sql);
+    }
+    if let Some(key) = floor {
+        push_not_before(key.start, &mut sql);
+    }
+    if let Some(as_of) = scan.as_of {
+        sql.push(" and b.received_min <= ").push_bind(Micros(as_of.0));
+    }
+    push_bounds(&scan.search, &mut sql);
+    sql
+}
+
+fn push_order(sql: &mut Builder) {
+    sql.push(" order by b.start_max desc, b.block_id desc limit ").push_bind(CANDIDATES_MAX);
+}
+
+/// Something in the block begins at or before a time. The hour leaves out whole days.
+fn push_not_after(time: UnixNanos, sql: &mut Builder) {
+    let (micros, _) = time.to_micros_and_nanos();
+    sql.push(" and b.start_min <= ").push_bind(Micros(micros));
+    sql.push(" and b.hour <= ").push_bind(Micros(micros));
+}
+
+/// Something in the block begins at or after a time.
+fn push_not_before(time: UnixNanos, sql: &mut Builder) {
+    let (micros, _) = time.to_micros_and_nanos();
+    sql.push(" and b.start_max >= ").push_bind(Micros(micros));
+    sql.push(" and b.hour > ").push_bind(Micros(micros.saturating_sub(HOUR_MICROS)));
+}
+
+fn push_bounds(search: &Search, sql: &mut Builder) {
+    if let Some(time) = search.start_min {
+        push_not_before(time, sql);
+    }
+    if let Some(time) = search.start_max {
+        push_not_after(time, sql);
+    }
+    if let Some(service) = &search.service {
+        sql.push(" and b.service_id = ").push_bind(service_id(service));
+    }
+    if search.status == Some(StatusCode::ERROR) {
+        sql.push(" and b.error_count > 0");
+    }
+    if let Some(min) = search.duration_min_nanos {
+        sql.push(" and b.duration_max >= ").push_bind(min.min(DURATION_NANOS_MAX).cast_signed());
+    }
+    if let Some(max) = search.duration_max_nanos {
+        sql.push(" and b.duration_min <= ").push_bind(max.min(DURATION_NANOS_MAX).cast_signed());
+    }
+}
+
+fn push_contents(search: &Search, sql: &mut Builder) -> Result<(), StoreError> {
+    if let Some(node) = &search.node {
+        sql.push(" and b.resource_ids && array(select resource_id from resource_row where node = ");
+        sql.push_bind(text::stored(node).into_owned()).push(")");
+    }
+    if let Some(name) = &search.span_name {
+        sql.push(" and b.names @> array[").push_bind(text::stored(name).into_owned()).push("] collate \"C\"");
+    }
+    search.attributes.iter().try_for_each(|condition| push_attribute(condition, sql))
+}
+
+fn push_attribute(condition: &AttributeCondition, sql: &mut Builder) -> Result<(), StoreError> {
+    let mut json = Vec::new();
+    if json::value(&condition.value, &mut json).is_err() {
+        // Nested too deep to be stored, so no span has it.
+        sql.push(" and false");
+        return Ok(());
+    }
+    let (key, value) = (text::stored(&condition.key).into_owned(), json_text(json)?);
+    sql.push(" and (");
+    match condition.scope {
+        AttributeScope::Span => push_spans_have(key, value, sql),
+        AttributeScope::Resource => push_resources_have(key, value, sql),
+        AttributeScope::Any => {
+            push_spans_have(key.clone(), value.clone(), sql);
+            sql.push(" or ");
+            push_resources_have(key, value, sql);
+        }
+    }
+    sql.push(")");
+    Ok(())
+}
+
+/// A value stands in the line of its span, or, when many have it, in the format of their shape, where % is doubled.
+fn push_spans_have(key: String, value: String, sql: &mut Builder) {
+    sql.push("(b.attribute_keys @> array[").push_bind(key).push("] collate \"C\" and (strpos(b.attribute_values, (");
+    sql.push_bind(value.clone());
+    sql.push("::jsonb)::text) > 0 or strpos(array_to_string(b.shape_format, ' '), replace((");
+    sql.push_bind(value).push("::jsonb)::text, '%', '%%')) > 0))");
+}
+
+fn push_resources_have(key: String, value: String, sql: &mut Builder) {
+    sql.push("b.resource_ids && array(select r.resource_id from resource_row r where (r.attributes -> ").push_bind(key);
+    sql.push(")::text = (").push_bind(value).push("::jsonb)::text)");
+}

@@ -1,0 +1,101 @@
+//! Reading the history: which blocks may hold what is asked for, and what is found in them. `candidates.rs` has the
+//! statement that leaves out most blocks unopened, `newest.rs` goes through the others for a scan, `trace.rs` through
+//! those of one trace, `spans.rs` through all of some; `blocks.rs` opens them, and `damage.rs` tells of those that can not be read. How rows and history
+//! become one answer is in `read/`; what is in a block is in `block/`.
+
+mod blocks;
+mod candidates;
+mod damage;
+mod newest;
+mod spans;
+mod trace;
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{PgConnection, Row};
+
+use super::derived::trace_row::Filed;
+use super::error::meaning;
+use super::time::Micros;
+use crate::model::{SpanKey, TraceId};
+use crate::store::StoreError;
+
+pub(super) use blocks::Blocks;
+pub(super) use damage::Damage;
+pub(super) use newest::newest;
+pub(super) use spans::BlockSpan;
+pub(super) use trace::{HistoryOfTrace, keys_and_spans};
+
+/// Begins a transaction that opens blocks. One snapshot for all statements; and a savepoint, to which it goes back when a
+/// block is so damaged that the statement that reads it fails. Nothing may be written before [`RELEASE`].
+pub(super) const BEGIN: &str = "begin isolation level repeatable read; savepoint history";
+/// The same for who writes nothing at all, so that it costs no transaction id. The tables are locked before the snapshot is
+/// taken: retention drops partitions, which every snapshot sees at once, and so waits for who began before it, and they
+/// see all; who waits for it begins after.
+pub(super) const BEGIN_READ_ONLY: &str = "\
+    begin isolation level repeatable read read only; \
+    lock table only trace_row, only span_block in access share mode; \
+    savepoint history";
+/// From here on no block is opened, and everything may be written.
+pub(super) const RELEASE: &str = "release savepoint history";
+const GO_BACK: &str = "rollback to savepoint history";
+
+/// So many blocks are open at once. One has a megabyte or so.
+pub(super) const OPEN_BLOCKS_MAX: usize = 8;
+
+/// The blocks that hold a trace are named by its row.
+const PLACES: &str = "\
+    select hour, block_id, start_min from span_block where block_id = any($1) order by start_min, block_id";
+
+/// Where a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) hour: Micros,
+    pub(super) block_id: i64,
+}
+
+/// Where blocks are and when their first span begins, by that time.
+type Places = Vec<(Place, Micros)>;
+
+async fn places(block_ids: &[i64], connection: &mut PgConnection) -> Result<Places, StoreError> {
+    if block_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(PLACES).bind(block_ids).fetch_all(connection).await.map_err(meaning)?;
+    let place =
+        |row: &sqlx::postgres::PgRow| Ok((Place { hour: row.try_get(0)?, block_id: row.try_get(1)? }, row.try_get(2)?));
+    rows.iter().map(place).collect::<Result<_, sqlx::Error>>().map_err(meaning)
+}
+
+/// Adds the keys of all spans that these traces have in the history. What can not be read has none: an exact copy of it
+/// is stored a second time, and not lost.
+pub(super) async fn add_keys(
+    connection: &mut PgConnection,
+    traces: &HashMap<TraceId, Filed>,
+    blocks: &mut Blocks,
+    keys: &mut HashSet<SpanKey>,
+) -> Result<(), StoreError> {
+    let mut unseen: HashMap<i64, TraceId> = HashMap::new();
+    for (trace_id, filed) in traces {
+        unseen.extend(filed.block_ids.iter().map(|block_id| (*block_id, *trace_id)));
+    }
+    let places = places(&unseen.keys().copied().collect::<Vec<_>>(), connection).await?;
+    for portion in places.chunks(OPEN_BLOCKS_MAX) {
+        let portion: Vec<_> = portion.iter().map(|(place, _)| *place).collect();
+        for block in blocks.open(&portion, connection).await? {
+            let heads = block.stored.heads().iter().enumerate();
+            let wanted = heads.filter(|(_, head)| traces.contains_key(&head.trace_id)).map(|(place, _)| place);
+            let each = |_, key, _| {
+                keys.insert(key);
+            };
+            blocks.spans(&block, wanted, each, connection).await?;
+        }
+    }
+    for (place, _) in places {
+        unseen.remove(&place.block_id);
+    }
+    for (block_id, trace_id) in unseen {
+        blocks.damage.miss(trace_id, block_id, connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! A PostgreSQL database in which every write is history before the next question.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
+use tracewell::store::{
+    Batch, Compaction, CompactionSettings, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError,
+    Watermark, Written,
+};
+
+use super::{AT_ONCE, Database, postgres};
+
+struct Compacted(Box<dyn Database>);
+
+#[async_trait]
+impl Database for Compacted {
+    async fn open(&self) -> Arc<dyn SpanStore> {
+        Arc::new(Compacting(self.0.open().await))
+    }
+}
+
+/// An empty database.
+pub(crate) async fn create() -> Box<dyn Database> {
+    Box::new(Compacted(postgres::create().await))
+}
+
+struct Compacting(Arc<dyn SpanStore>);
+
+#[async_trait]
+impl SpanStore for Compacting {
+    async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
+        let written = self.0.write(batches).await?;
+        self.0.compact(&AT_ONCE).await?;
+        Ok(written)
+    }
+
+    async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
+        self.0.forget_receipts(age).await
+    }
+
+    async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
+        self.0.retain(settings).await
+    }
+
+    async fn compact(&self, settings: &CompactionSettings) -> Result<Compaction, StoreError> {
+        self.0.compact(settings).await
+    }
+
+    fn trace(&self, trace_id: TraceId) -> SpanStream {
+        self.0.trace(trace_id)
+    }
+
+    fn scan_spans(&self, scan: Scan) -> SpanStream {
+        self.0.scan_spans(scan)
+    }
+
+    async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        self.0.scan_keys(scan).await
+    }
+
+    async fn summaries(
+        &self,
+        trace_ids: &[TraceId],
+        as_of: Option<Watermark>,
+    ) -> Result<Vec<TraceSummary>, StoreError> {
+        self.0.summaries(trace_ids, as_of).await
+    }
+
+    async fn watermark(&self) -> Result<Watermark, StoreError> {
+        self.0.watermark().await
+    }
+
+    async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.0.services(after, limit).await
+    }
+
+    async fn operations(
+        &self,
+        service: &str,
+        after: Option<&Operation>,
+        limit: usize,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.0.operations(service, after, limit).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
