@@ -26,7 +26,7 @@ use crate::support::{arbitrary, service, span, trace_id};
 macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
-            p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p9_safe, p10_recognised,
+            p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p8_steady_with_copies, p9_safe, p10_recognised,
             p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
@@ -344,6 +344,26 @@ async fn check_mark(store: &dyn SpanStore, mark: Watermark, before: &[u64], afte
         let seen = u64::try_from(seen.len()).unwrap();
         assert!((*before..=*after).contains(&seen), "{before} acknowledged before, {after} sent: {seen} seen");
     }
+}
+
+/// What had arrived by a watermark is seen as of it, though it arrived once more later, and whatever became of it since.
+async fn p8_steady_with_copies(database: &dyn Database) {
+    let store = database.open().await;
+    let spans: Vec<_> = (1..=300).map(|id| span(id % 10 + 1, id, id)).collect();
+    // The other way round, or they would be recognised.
+    let copies = batch(&[descending(&spans), vec![span(11, 1, 1)]].concat());
+    store.write(&[batch(&spans)]).await.unwrap();
+    let mark = store.watermark().await.unwrap();
+    store.write(&[copies]).await.unwrap();
+    for _ in 0..2 {
+        let page = Scan { as_of: Some(mark), ..scan(SearchFields::default()) };
+        assert!(scanned(&*store, page).await == descending(&spans));
+        let ids: Vec<_> = (1..=10).map(trace_id).collect();
+        let summaries = store.summaries(&ids, Some(mark)).await.unwrap();
+        assert_eq!(summaries.iter().map(|summary| summary.span_count).sum::<u64>(), 300);
+        store.compact(&AT_ONCE).await.unwrap();
+    }
+    store.close().await;
 }
 
 /// Texts that look like SQL, JSON or patterns mean only themselves, in every field and in every question.
