@@ -54,9 +54,9 @@ async fn forget_receipts(store: &dyn SpanStore, age_max: Duration) {
     }
 }
 
+/// The first look is at once: it says from which day on spans are kept, before anything is made history.
 async fn remove_spans(store: &dyn SpanStore, settings: &store::RetentionSettings, metrics: &Metrics) {
     loop {
-        sleep(LOOK_FOR_SPANS_EVERY).await;
         let began = Instant::now();
         match store.retain(settings).await {
             Ok(done) => tell(&done, began.elapsed(), settings, metrics),
@@ -66,6 +66,7 @@ async fn remove_spans(store: &dyn SpanStore, settings: &store::RetentionSettings
                 warn!(%error, cause, "old spans could not be removed, and will be at the next look");
             }
         }
+        sleep(LOOK_FOR_SPANS_EVERY).await;
     }
 }
 
@@ -125,21 +126,28 @@ mod tests {
         assert_eq!(write().await, Written::Recognised);
     }
 
-    /// Scenario: two spans of 1970, and the clock goes on by one look. Guarantee: they are gone then, not before, and
-    /// the metrics say so.
+    /// Scenario: two spans of 1970, and later two more. Guarantee: the former are gone at once, the latter by the next look
+    /// and not before, and the metrics say so.
     #[tokio::test(start_paused = true)]
     async fn spans_are_removed_at_the_next_look() {
         let store = Arc::new(MemoryStore::default());
         let metrics = Arc::new(Metrics::new());
-        let spans = ["a", "b"].map(|name| Span { start: UnixNanos(1), ..Span::example(name) });
-        store.write(&[Batch::new(spans.to_vec())]).await.unwrap();
+        let write = async |names: [&str; 2]| {
+            let spans = names.map(|name| Span { start: UnixNanos(1), ..Span::example(name) });
+            store.write(&[Batch::new(spans.to_vec())]).await.unwrap();
+        };
+        let services = async || store.services(None, 9).await.unwrap().len();
+        write(["a", "b"]).await;
         let looking = Arc::clone(&store) as Arc<dyn SpanStore>;
         tokio::spawn(run(looking, SETTINGS, Arc::clone(&metrics), CancellationToken::new()));
-        sleep(LOOK_FOR_SPANS_EVERY.saturating_sub(Duration::from_secs(1))).await;
-        assert_eq!(store.services(None, 9).await.unwrap().len(), 1);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(services().await, 0);
+        write(["c", "d"]).await;
+        sleep(LOOK_FOR_SPANS_EVERY.saturating_sub(Duration::from_secs(2))).await;
+        assert_eq!(services().await, 1);
         sleep(Duration::from_secs(2)).await;
-        assert_eq!(store.services(None, 9).await.unwrap().len(), 0);
+        assert_eq!(services().await, 0);
         let text = metrics.text().unwrap();
-        assert!(text.contains("tracewell_retention_spans_total{reason=\"age\"} 2\n"), "{text}");
+        assert!(text.contains("tracewell_retention_spans_total{reason=\"age\"} 4\n"), "{text}");
     }
 }
