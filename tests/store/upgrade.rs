@@ -84,6 +84,9 @@ async fn postgres_of_the_release_before() {
     let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
     assert_eq!(shown(&mut connection).await, before);
     check_upgraded(&store).await;
+    let after = shown(&mut connection).await;
+    assert!(before.iter().all(|row| after.contains(row)));
+    assert_eq!(after.len(), ascending(&everything(&later())).len());
     let hot: i64 = sqlx::query_scalar("select count(*) from span_row, tier where step >= first_hot_step")
         .fetch_one(&mut connection)
         .await

@@ -21,7 +21,7 @@ use crate::model::TraceId;
 use crate::store::postgres::block::{Block, HotRow, SMALL_BYTES_MAX, SMALL_SPANS_MAX, block_rows, even_pieces};
 use crate::store::postgres::derived::trace_row;
 use crate::store::postgres::error::meaning;
-use crate::store::postgres::history::{BEGIN, Blocks, Damage, OPEN_BLOCKS_MAX, Place, RELEASE};
+use crate::store::postgres::history::{BEGIN, Blocks, Damage, OPEN_BLOCKS_MAX, Place, RELEASE, places};
 use crate::store::postgres::time::Micros;
 use crate::store::{Compaction, CompactionSettings, StoreError};
 
@@ -55,9 +55,10 @@ fn small_blocks() -> AssertSqlSafe<String> {
 const DELETE: &str = "delete from span_block where hour = $1 and block_id = any ($2)";
 
 /// Blocks of one service and one hour that are to be merged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Portion {
-    places: Vec<Place>,
+    hour: Micros,
+    block_ids: Vec<i64>,
     spans: u64,
 }
 
@@ -72,10 +73,10 @@ pub(super) async fn merge(
     for portion in portions(connection, settings.merge_after, blocks_min, damage).await? {
         let began = Instant::now();
         let merged = merge_portion(connection, &portion, Blocks::new(Arc::clone(damage)), done).await;
-        match (merged, portion.places.first()) {
+        match (merged, portion.block_ids.first()) {
             // The next call does without this one, and so comes to an end.
-            (Err(StoreError::Corrupt { what }), Some(place)) => {
-                damage.leave_out(place.block_id, &format!("it can not be merged: {what}"), connection).await?;
+            (Err(StoreError::Corrupt { what }), Some(block_id)) => {
+                damage.leave_out(*block_id, &format!("it can not be merged: {what}"), connection).await?;
             }
             (merged, _) => merged?,
         }
@@ -103,14 +104,14 @@ async fn portions(
         let (block_id, spans): (i64, i32) = (row.try_get(2).map_err(meaning)?, row.try_get(3).map_err(meaning)?);
         let is_full = portions.last().is_none_or(|portion| portion.spans >= SPANS_MAX);
         if last.replace((hour, service_id)) != Some((hour, service_id)) || is_full {
-            portions.push(Portion::default());
+            portions.push(Portion { hour, block_ids: Vec::new(), spans: 0 });
         }
         if let Some(portion) = portions.last_mut() {
-            portion.places.push(Place { hour, block_id });
+            portion.block_ids.push(block_id);
             portion.spans = portion.spans.saturating_add(u64::from(spans.unsigned_abs()));
         }
     }
-    portions.retain(|portion| portion.places.len() >= usize::try_from(blocks_min).unwrap_or(usize::MAX));
+    portions.retain(|portion| portion.block_ids.len() >= usize::try_from(blocks_min).unwrap_or(usize::MAX));
     Ok(portions)
 }
 
@@ -122,7 +123,7 @@ async fn merge_portion(
     done: &mut Compaction,
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(meaning)?;
-    let old = Old::read(&portion.places, &mut blocks, &mut transaction).await?;
+    let old = Old::read(portion, &mut blocks, &mut transaction).await?;
     if old.block_ids.len() < 2 {
         return Ok(());
     }
@@ -136,6 +137,7 @@ async fn merge_portion(
 }
 
 /// What small blocks hold together.
+#[derive(Default)]
 struct Old {
     hour: Micros,
     block_ids: HashSet<i64>,
@@ -146,12 +148,13 @@ struct Old {
 }
 
 impl Old {
-    /// Reads the blocks that are what was written.
-    async fn read(places: &[Place], blocks: &mut Blocks, connection: &mut PgConnection) -> Result<Self, StoreError> {
-        let hour = places.first().map_or(Micros(0), |place| place.hour);
-        let mut old = Self { hour, block_ids: HashSet::new(), rows: Vec::new(), days: HashMap::new() };
-        for portion in places.chunks(OPEN_BLOCKS_MAX) {
-            for block in blocks.open(portion, connection).await? {
+    /// Reads the blocks that are what was written. Others may have had the lock in between, and have taken some away.
+    async fn read(portion: &Portion, blocks: &mut Blocks, connection: &mut PgConnection) -> Result<Self, StoreError> {
+        let mut old = Self { hour: portion.hour, ..Self::default() };
+        let places: Vec<Place> =
+            places(&portion.block_ids, connection).await?.into_iter().map(|(place, _)| place).collect();
+        for some in places.chunks(OPEN_BLOCKS_MAX) {
+            for block in blocks.open(some, connection).await? {
                 if let Some(rows) = blocks.rows(&block, connection).await? {
                     let traces = block.stored.traces().iter();
                     old.days.extend(traces.map(|trace| (*trace.id.as_bytes(), trace.day)));

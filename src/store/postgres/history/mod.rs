@@ -55,9 +55,10 @@ pub(super) struct Place {
 }
 
 /// Where blocks are and when their first span begins, by that time.
-type Places = Vec<(Place, Micros)>;
+pub(super) type Places = Vec<(Place, Micros)>;
 
-async fn places(block_ids: &[i64], connection: &mut PgConnection) -> Result<Places, StoreError> {
+/// Where those of these blocks are that there are.
+pub(super) async fn places(block_ids: &[i64], connection: &mut PgConnection) -> Result<Places, StoreError> {
     if block_ids.is_empty() {
         return Ok(Vec::new());
     }
