@@ -284,7 +284,13 @@ fn door_settings(args: &ServeArgs) -> DoorSettings {
 }
 
 fn query_settings(args: &ServeArgs) -> QuerySettings {
-    QuerySettings { query_timeout: Duration::from_secs(args.query_seconds_max), ..QuerySettings::default() }
+    QuerySettings {
+        query_timeout: Duration::from_secs(args.query_seconds_max),
+        work_spans_max: args.query_work_spans_max,
+        work_time_max: Duration::from_secs(args.query_work_seconds_max),
+        trace_spans_max: args.trace_spans_max,
+        ..QuerySettings::default()
+    }
 }
 
 fn retention_settings(args: &ServeArgs) -> RetentionSettings {

@@ -9,9 +9,9 @@
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
 //!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
-//!  3  ingest/   queue, group commit           query/  paging, order of traces, limits
+//!  3  ingest/   queue, group commit           query/  searches, metrics, names: paging, order, limits
 //!               compaction/ and retention/: the clockwork, that makes history of spans and removes them in time
-//!  2  otlp/     OTLP <-> model, pure          traceql/  text -> tree, and what it means over spans, pure
+//!  2  otlp/     OTLP <-> model, pure          traceql/  text -> tree, what it means over spans, and its plan, pure
 //!               store/  trait SpanStore: postgres/ sqlite/ memory.rs
 //!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
 //!  0  metrics/  telemetry.rs
@@ -28,8 +28,10 @@
 //! # A walk out
 //!
 //! A request to `tracewell.v1.TraceQuery` is parsed in [`server::query`] into a [`model::Search`], which can not hold
-//! nonsense. [`query`] pages through the store's answers, newest first, and says where the next page goes on. The store
-//! yields [`model::Span`]s, which are converted back into messages at the door.
+//! nonsense, and a [`traceql::Query`]. Of that, [`traceql::plan`] makes a [`model::Filter`], by which a store leaves out
+//! what can not be found. [`query`] pages through the store's answers, newest first, runs the query over what is left,
+//! and says how far it came and where the next page goes on. The store yields [`model::Span`]s, which are converted back
+//! into messages at the door.
 //!
 //! # What always holds
 //!

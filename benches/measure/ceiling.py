@@ -1,7 +1,7 @@
-"""The ceiling: PostgreSQL's own COPY of the same rows, from files, into a table without indexes.
+"""The ceiling: PostgreSQL's own COPY of the same rows, from files.
 
 No network, no OTLP, no receipts, no dictionaries, one transaction a connection: what nothing that keeps these rows in this
-server can pass.
+server can pass. Without indexes, and with those of the hot tier, which says how much of the way down is the indexes' own.
 """
 
 import pathlib
@@ -23,11 +23,12 @@ class Rows:
             rows = f"select * from span_row where get_byte(trace_id, 15) % {connections} = {part}"
             databases.ask(f"\\copy ({rows}) to '{file}' (format binary)", database.url)
 
-    def make_table(self, database):
-        """The same columns, and nothing else."""
+    def make_table(self, database, with_indexes):
+        """The same columns, with the indexes of `span_row` or with none."""
         migrate = [processes.BINARY, "migrate", "--database-url", database.url]
         subprocess.run(migrate, check=True, stdout=subprocess.DEVNULL)
-        databases.ask("create table raw (like span_row including all excluding indexes)", database.url)
+        indexes = "" if with_indexes else "excluding indexes"
+        databases.ask(f"create table raw (like span_row including all {indexes})", database.url)
 
     def copy_into(self, database):
         """Copies all rows, all files at once; returns how many seconds it took."""

@@ -12,8 +12,12 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use tonic::Status;
 use tracewell::server::generated::tracewell_v1::{
-    AttributeCondition, GetTraceRequest, ListOperationsRequest, ListServicesRequest, SearchRequest, Span, TraceSummary,
+    AttributeCondition, GetTraceRequest, ListAttributeKeysRequest, ListAttributeValuesRequest, ListOperationsRequest,
+    ListServicesRequest, QueryMetricsRequest, SearchRequest, Span, TraceSummary,
 };
+
+#[path = "traceql.rs"]
+mod traceql;
 
 use super::Client;
 
@@ -39,6 +43,18 @@ impl Window {
     /// So many hours before a moment.
     pub(super) fn before(end: u64, hours: u64) -> Self {
         Self { from: end.saturating_sub(hours.saturating_mul(HOUR_SECONDS)), until: end }
+    }
+
+    /// Any hour, for its length.
+    fn hour() -> Self {
+        Self::before(HOUR_SECONDS, 1)
+    }
+
+    /// An hour of it with a moment in the middle.
+    fn around(self, moment: u64) -> Self {
+        let last = self.until.saturating_sub(HOUR_SECONDS).max(self.from);
+        let from = moment.saturating_sub(HOUR_SECONDS >> 1).clamp(self.from, last);
+        Self { from, until: from.saturating_add(HOUR_SECONDS) }
     }
 
     fn moment(self, chance: &mut Pcg64Mcg) -> u64 {
@@ -67,6 +83,8 @@ impl fmt::Display for Window {
 #[derive(Debug)]
 pub(super) struct Questions {
     pub(super) kinds: Vec<Kind>,
+    /// So many of them, the first ones, are put by many readers at once.
+    mixed: usize,
 }
 
 /// Questions that are alike.
@@ -90,6 +108,9 @@ enum Request {
     Traces(Box<SearchRequest>),
     Services,
     Operations(String),
+    Metrics(Box<QueryMetricsRequest>),
+    Keys(ListAttributeKeysRequest),
+    Values(ListAttributeValuesRequest),
 }
 
 impl Question {
@@ -100,6 +121,9 @@ impl Question {
             Request::Traces(search) => traces(client, (**search).clone()).await.map(|traces| traces.len()),
             Request::Services => services(client).await.map(|names| names.len()),
             Request::Operations(service) => operations(client, service).await.map(|names| names.len()),
+            Request::Metrics(request) => traceql::series(client, (**request).clone()).await,
+            Request::Keys(request) => traceql::keys(client, request.clone()).await,
+            Request::Values(request) => traceql::values(client, request.clone()).await,
         };
         let found = found.map_err(|status| format!("{:?}", status.code()))?;
         if self.finds.contains(&found) { Ok(()) } else { Err(format!("finds {found}, not {:?}", self.finds)) }
@@ -110,8 +134,8 @@ impl Questions {
     /// All kinds in turns for ever, each reader from another place on.
     pub(super) fn mixed(&self, reader: usize) -> impl Iterator<Item = &Question> {
         let nth = move |turn: usize| {
-            let kind = self.kinds.iter().cycle().nth(turn.checked_rem(self.kinds.len())?)?;
-            let number = turn.checked_div(self.kinds.len())?.checked_add(reader.saturating_mul(7))?;
+            let kind = self.kinds.get(turn.checked_rem(self.mixed)?)?;
+            let number = turn.checked_div(self.mixed)?.checked_add(reader.saturating_mul(7))?;
             kind.questions.get(number.checked_rem(kind.questions.len())?)
         };
         (reader..).filter_map(nth)
@@ -138,7 +162,9 @@ pub(super) async fn look_around(client: &mut Client, window: Window, seed: u64, 
     let mut maker = Maker { sample, window, chance, questions, kinds: Vec::new() };
     maker.names_and_traces();
     maker.searches();
-    Questions { kinds: maker.kinds }
+    let mixed = maker.kinds.len();
+    maker.traceql();
+    Questions { kinds: maker.kinds, mixed }
 }
 
 async fn sample(client: &mut Client, window: Window, moments: usize, chance: &mut Pcg64Mcg) -> Result<Sample, Status> {

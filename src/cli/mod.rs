@@ -181,6 +181,16 @@ pub struct ServeArgs {
     /// Longest time that a query may take, in seconds
     #[arg(long, env = "TRACEWELL_QUERY_SECONDS_MAX", default_value_t = 30)]
     pub query_seconds_max: u64,
+    /// Most spans that are read for one page of a search; then it ends with what is certain so far, and says so
+    #[arg(long, env = "TRACEWELL_QUERY_WORK_SPANS_MAX", default_value_t = 2_000_000, value_parser = from_one)]
+    pub query_work_spans_max: u64,
+    /// Longest time that one page of a search may take before it ends likewise, in seconds; half of the longest time of a
+    /// query at the most
+    #[arg(long, env = "TRACEWELL_QUERY_WORK_SECONDS_MAX", default_value_t = 10, value_parser = from_one)]
+    pub query_work_seconds_max: u64,
+    /// Largest trace that TraceQL is asked about as a whole, in spans; a larger one is left out, and named
+    #[arg(long, env = "TRACEWELL_TRACE_SPANS_MAX", default_value_t = 250_000, value_parser = from_one)]
+    pub trace_spans_max: u64,
     /// Longest time to answer what was received when told to stop, in seconds
     #[arg(long, env = "TRACEWELL_DRAIN_SECONDS_MAX", default_value_t = 25)]
     pub drain_seconds_max: u64,
@@ -189,6 +199,10 @@ pub struct ServeArgs {
 const MIB: usize = 1_024 * 1_024;
 
 fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
+}
+
+fn from_one(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
 }
 
@@ -219,6 +233,9 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         for (flag, value) in [
+            ("--query-work-spans-max", "0"),
+            ("--query-work-seconds-max", "0"),
+            ("--trace-spans-max", "many"),
             ("--request-bytes-max", "0"),
             ("--queue-bytes-max", "-1"),
             ("--writer-connections-max", "0"),

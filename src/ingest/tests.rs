@@ -10,7 +10,7 @@ use super::*;
 use crate::model::{Operation, Span, SpanKey, TraceId, TraceSummary};
 use crate::otlp::decode::{self, Decoded};
 use crate::store::memory::MemoryStore;
-use crate::store::{Batch, Scan, SpanStream, Watermark};
+use crate::store::{Batch, Scan, SpanStream, Watermark, Work};
 
 /// Fails any write that has a span named `bug`, `refused`, `busy` or `panic`, in that way. Each write waits for a
 /// permit of the gate, and adds one to `begun` before.
@@ -52,6 +52,10 @@ impl SpanStore for ScriptedStore {
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.rest.trace(trace_id)
+    }
+
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        self.rest.traces(trace_ids, as_of, work)
     }
 
     fn scan_spans(&self, scan: Scan) -> SpanStream {

@@ -34,6 +34,11 @@ pub struct TraceId([u8; 16]);
 pub struct SpanId([u8; 8]);
 
 impl TraceId {
+    /// The least id.
+    pub const MIN: Self = Self(1_u128.to_be_bytes());
+    /// The greatest id.
+    pub const MAX: Self = Self([u8::MAX; 16]);
+
     /// Reads an id from its 16 bytes.
     ///
     /// # Errors
@@ -66,6 +71,9 @@ impl TraceId {
 }
 
 impl SpanId {
+    /// The least id.
+    pub const MIN: Self = Self(1_u64.to_be_bytes());
+
     /// Reads an id from its 8 bytes.
     ///
     /// # Errors

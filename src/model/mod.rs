@@ -6,14 +6,20 @@
 
 pub mod attribute;
 mod digest;
+pub mod filter;
+pub mod histogram;
 pub mod id;
+pub mod listing;
 pub mod search;
 pub mod span;
 pub mod time;
 pub mod trace;
 
 pub use attribute::{Attribute, Attributes, Value};
+pub use filter::{AttributeIs, Condition, Filter, TextIs, Within};
+pub use histogram::Histogram;
 pub use id::{IdError, SpanId, TraceId};
+pub use listing::{Listed, Listing};
 pub use search::{AttributeCondition, AttributeScope, Search, SearchError, SearchFields};
 pub use span::{
     EntityRef, Event, Keyed, Link, Resource, SERVICE_UNKNOWN, Scope, Span, SpanKey, SpanKind, Status, StatusCode,

@@ -232,6 +232,14 @@ pub struct SpanKey {
     pub digest: i64,
 }
 
+impl SpanKey {
+    /// The least key of the spans of this trace that begin then.
+    #[must_use]
+    pub fn least(start: UnixNanos, trace_id: TraceId) -> Self {
+        Self { start, trace_id, span_id: SpanId::MIN, digest: i64::MIN }
+    }
+}
+
 impl Span {
     /// 128 bits made from the whole content, resource and scope included: two spans are the same only if these are.
     /// Stable across machines and versions, since it is stored.

@@ -1,6 +1,8 @@
 //! A page of a list: how many items were asked for, and which of them fit into one answer.
 
 use super::QueryError;
+use crate::model::{TraceId, UnixNanos};
+use crate::store::Work;
 
 /// Which page a request asks for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +29,30 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The token of the next page; empty when this is the last.
     pub next: String,
+}
+
+/// A part of what a search finds.
+#[derive(Debug, Clone)]
+pub struct SearchPage<T> {
+    /// The items, in the search's order. There may be none although there are more: when the limit was reached before.
+    pub items: Vec<T>,
+    /// The token of the next page; empty when this is the last.
+    pub next: String,
+    /// How far the page goes, and what it has cost.
+    pub coverage: Coverage,
+}
+
+/// How far an answer goes, and what it has cost.
+#[derive(Debug, Clone, Default)]
+pub struct Coverage {
+    /// Whether the limit on work ended it.
+    pub limit_reached: bool,
+    /// Everything that starts at this time or later was looked at; `None` when everything was.
+    pub since: Option<UnixNanos>,
+    /// What it has cost.
+    pub work: Work,
+    /// Traces that are larger than what is queried as a whole, and left out therefore; not all, when they are many.
+    pub trace_ids_too_large: Vec<TraceId>,
 }
 
 /// A page that is being filled.
@@ -67,6 +93,11 @@ impl<T> Filling<T> {
     /// Whether an item of this size in bytes would be taken.
     pub(super) fn has_room_for(&self, bytes: usize) -> bool {
         self.free() > 0 && (self.items.is_empty() || self.bytes.saturating_add(bytes) <= self.bytes_max)
+    }
+
+    /// The items that were taken.
+    pub(super) fn into_items(self) -> Vec<T> {
+        self.items
     }
 
     /// Takes as many of the items as fit; those that do not are for the next page.

@@ -3,7 +3,10 @@
 //! It counts every text and every bytes value as it is, and a constant for the rest, which is never less than what
 //! protobuf needs for tags, lengths and numbers. `server/query` tests it against what it really sends.
 
+use super::{FoundTrace, SpanSet};
 use crate::model::{Attributes, EntityRef, Resource, Scope, Span, TraceSummary, Value};
+use crate::traceql::evaluate::Series;
+use crate::traceql::tree::Literal;
 
 /// A text field: its tag and its length beside its bytes.
 const TEXT_BYTES: usize = 8;
@@ -17,8 +20,15 @@ const EVENT_BYTES: usize = 32;
 const LINK_BYTES: usize = 80;
 /// The same of a trace's line.
 const TRACE_BYTES: usize = 96;
-/// The same of a service in it.
+/// The time and the number of a sample.
+const SAMPLE_BYTES: usize = 28;
+/// The size of a service in a trace's line.
 const SERVICE_BYTES: usize = 32;
+
+/// A set of spans without them.
+const SPAN_SET_BYTES: usize = 24;
+/// A span in such a set, without anything of variable length.
+const FOUND_SPAN_BYTES: usize = 72;
 
 /// The size of a span, with its resource and scope.
 #[must_use]
@@ -37,12 +47,38 @@ pub fn span(span: &Span) -> usize {
     ])
 }
 
+/// The size of a trace that was found: its line, and what was found in it.
+#[must_use]
+pub fn found_trace(found: &FoundTrace) -> usize {
+    sum([trace(&found.summary), sum(found.span_sets.iter().map(span_set))])
+}
+
+fn span_set(set: &SpanSet) -> usize {
+    let spans = set.spans.iter().map(|span| {
+        sum([FOUND_SPAN_BYTES, text(&span.name), text(&span.service), sum(span.selected.iter().map(literal))])
+    });
+    sum([SPAN_SET_BYTES, sum(spans), sum(set.attributes.iter().map(literal))])
+}
+
+/// A literal with its name.
+fn literal((name, literal): &(String, Literal)) -> usize {
+    let content = if let Literal::Text(content) = literal { content.len() } else { 0 };
+    sum([text(name), VALUE_BYTES, content])
+}
+
 /// The size of a trace's line.
 #[must_use]
 pub fn trace(trace: &TraceSummary) -> usize {
     let root = trace.root.iter().map(|(service, name)| sum([text(service), text(name)]));
     let services = trace.services.iter().map(|service| sum([SERVICE_BYTES, text(&service.name)]));
     sum([TRACE_BYTES, sum(root), sum(services)])
+}
+
+/// The size of a series.
+#[must_use]
+pub fn series(series: &Series) -> usize {
+    let samples = series.values.iter().flatten().map(|_| SAMPLE_BYTES);
+    sum([TEXT_BYTES, sum(series.labels.iter().map(literal)), sum(samples)])
 }
 
 /// The size of a text.

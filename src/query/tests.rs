@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Page, PageRequest, Query, QueryError, QuerySettings};
+use super::{Page, PageRequest, Query, QueryError, QuerySettings, Question};
 use crate::model::{
     Attributes, Keyed, Resource, Scope, Search, SearchFields, Span, SpanId, SpanKind, Status, TraceId, UnixNanos, Value,
 };
@@ -77,7 +77,7 @@ proptest! {
             let (mut all, mut token) = (Vec::new(), String::new());
             for round in 0.. {
                 let request = PageRequest { size: Some(sizes[round % sizes.len()]), token: &token };
-                let page = query.search_spans(&search(), &request).await.unwrap();
+                let page = query.search_spans(&Question::plain(&search()), &request).await.unwrap();
                 prop_assert!(page.next.is_empty() || !page.items.is_empty());
                 all.extend(page.items.iter().map(Span::key));
                 token = page.next;
@@ -140,10 +140,10 @@ async fn pages_have_default_sizes() {
     write(store.as_ref(), &seeds).await;
     for size in [None, Some(0)] {
         let request = PageRequest { size, token: "" };
-        assert_eq!(query.search_traces(&search(), &request).await.unwrap().items.len(), 20);
-        assert_eq!(query.search_spans(&search(), &request).await.unwrap().items.len(), 100);
+        assert_eq!(query.search_traces(&Question::plain(&search()), &request).await.unwrap().items.len(), 20);
+        assert_eq!(query.search_spans(&Question::plain(&search()), &request).await.unwrap().items.len(), 100);
     }
     let request = PageRequest { size: Some(5_000), token: "" };
-    assert_eq!(query.search_traces(&search(), &request).await.unwrap().items.len(), 200);
-    assert_eq!(query.search_spans(&search(), &request).await.unwrap().items.len(), 1_000);
+    assert_eq!(query.search_traces(&Question::plain(&search()), &request).await.unwrap().items.len(), 200);
+    assert_eq!(query.search_spans(&Question::plain(&search()), &request).await.unwrap().items.len(), 1_000);
 }

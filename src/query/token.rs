@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::QueryError;
-use crate::model::{Operation, SpanId, SpanKey, SpanKind, TraceId, UnixNanos};
+use crate::model::{Listed, Operation, SpanId, SpanKey, SpanKind, TraceId, UnixNanos};
 use crate::store::Watermark;
 
 /// Changes with the form of any token.
@@ -18,8 +18,8 @@ const VERSION: u8 = 1;
 /// Version, kind and checksum.
 const HEAD_BYTES: usize = 10;
 
-/// A token carries at most so many trace ids: half a KiB.
-pub(super) const CARRIED_MAX: usize = 32;
+/// A token carries at most so many trace ids: 16 KiB, when a search ends by its limit among long traces. Else it has few.
+pub(super) const CARRIED_MAX: usize = 1_024;
 
 /// A trace's place in the list of traces, which goes from the greatest to the least.
 pub(super) type Place = (UnixNanos, TraceId);
@@ -29,12 +29,23 @@ pub(super) type Place = (UnixNanos, TraceId);
 pub(super) struct AfterTrace {
     /// The moment that all pages show.
     pub(super) as_of: Watermark,
-    /// The last trace shown.
-    pub(super) last: Place,
+    /// The last trace shown; `None` when none was.
+    pub(super) last: Option<Place>,
     /// Spans whose key is less have not been looked at; `None` when all are to be looked at again.
     pub(super) before: Option<SpanKey>,
+    /// Traces that were seen as well, were too many, and are to be seen again.
+    pub(super) forgotten: Option<Forgotten>,
     /// Traces of which a span at or above `before` was seen, and which are not shown yet.
     pub(super) carried: Vec<TraceId>,
+}
+
+/// Traces that were seen, and of which only this is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// None of them is above.
+    pub(super) horizon: Place,
+    /// Each has a span whose key is less; `None` when any may have.
+    pub(super) before: Option<SpanKey>,
 }
 
 /// Where a list of spans goes on.
@@ -42,7 +53,7 @@ pub(super) struct AfterTrace {
 pub(super) struct AfterSpan {
     /// The moment that all pages show.
     pub(super) as_of: Watermark,
-    /// The last span shown.
+    /// All spans from here on were looked at.
     pub(super) last: SpanKey,
 }
 
@@ -58,6 +69,15 @@ pub(super) struct AfterName {
 pub(super) struct AfterOperation {
     /// The last operation shown.
     pub(super) operation: Operation,
+}
+
+/// Where a list of attribute keys or values goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AfterListed {
+    /// Of the lists that are shown one after the other, the one of the last item.
+    pub(super) list: u8,
+    /// The last item shown.
+    pub(super) item: Listed,
 }
 
 /// Something that a token can hold.
@@ -114,10 +134,22 @@ impl Token for AfterTrace {
 
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.as_of.0.to_le_bytes());
-        out.extend(self.last.0.0.to_le_bytes());
-        out.extend(self.last.1.as_bytes());
-        out.push(u8::from(self.before.is_some()));
+        write_place(self.last, out);
+        let forgotten_before = self.forgotten.and_then(|forgotten| forgotten.before);
+        let flags = [
+            (self.before.is_some(), HAS_BEFORE),
+            (self.last.is_none(), HAS_NO_LAST),
+            (self.forgotten.is_some(), HAS_FORGOTTEN),
+            (forgotten_before.is_some(), HAS_FORGOTTEN_BEFORE),
+        ];
+        out.push(flags.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag));
         if let Some(before) = &self.before {
+            write_key(before, out);
+        }
+        if let Some(forgotten) = &self.forgotten {
+            write_place(Some(forgotten.horizon), out);
+        }
+        if let Some(before) = &forgotten_before {
             write_key(before, out);
         }
         out.extend(self.carried.iter().flat_map(TraceId::as_bytes));
@@ -125,18 +157,34 @@ impl Token for AfterTrace {
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let as_of = Watermark(i64::from_le_bytes(reader.array()?));
-        let last = (UnixNanos(u64::from_le_bytes(reader.array()?)), reader.trace_id()?);
-        let before = match reader.array()? {
-            [0] => None,
-            [1] => Some(reader.key()?),
-            _ => return None,
-        };
+        let (start, id) = (UnixNanos(u64::from_le_bytes(reader.array()?)), reader.array::<16>()?);
+        let [flags] = reader.array()?;
+        if flags >= HAS_FORGOTTEN_BEFORE << 1 {
+            return None;
+        }
+        let has = |flag: u8| flags & flag != 0;
+        let last = if has(HAS_NO_LAST) { None } else { Some((start, TraceId::from_slice(&id).ok()?)) };
+        let before = if has(HAS_BEFORE) { Some(reader.key()?) } else { None };
+        let horizon = if has(HAS_FORGOTTEN) { Some(reader.place()?) } else { None };
+        let forgotten_before = if has(HAS_FORGOTTEN_BEFORE) { Some(reader.key()?) } else { None };
+        let forgotten = horizon.map(|horizon| Forgotten { horizon, before: forgotten_before });
         let mut carried = Vec::new();
         while !reader.0.is_empty() && carried.len() < CARRIED_MAX {
             carried.push(reader.trace_id()?);
         }
-        Some(Self { as_of, last, before, carried })
+        Some(Self { as_of, last, before, forgotten, carried })
     }
+}
+
+/// What an [`AfterTrace`] has, beside what it always has. Its first form had the first of these only.
+const HAS_BEFORE: u8 = 1;
+const HAS_NO_LAST: u8 = 2;
+const HAS_FORGOTTEN: u8 = 4;
+const HAS_FORGOTTEN_BEFORE: u8 = 8;
+
+fn write_place(place: Option<Place>, out: &mut Vec<u8>) {
+    out.extend(place.map_or(0, |(start, _)| start.0).to_le_bytes());
+    out.extend(place.as_ref().map_or(&[0; 16], |(_, id)| id.as_bytes()));
 }
 
 impl Token for AfterSpan {
@@ -178,6 +226,41 @@ impl Token for AfterOperation {
     }
 }
 
+impl Token for AfterListed {
+    const KIND: u8 = 20;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.list);
+        match &self.item {
+            Listed::Text(text) => {
+                out.push(0);
+                out.extend(text.as_bytes());
+            }
+            Listed::Int(int) => {
+                out.push(1);
+                out.extend(int.to_le_bytes());
+            }
+            Listed::Double(double) => {
+                out.push(2);
+                out.extend(double.to_le_bytes());
+            }
+            Listed::Bool(bool) => out.extend([3, u8::from(*bool)]),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let [list, kind] = reader.array()?;
+        let item = match kind {
+            0 => Listed::Text(reader.text()?),
+            1 => Listed::Int(i64::from_le_bytes(reader.array()?)),
+            2 => Listed::Double(f64::from_le_bytes(reader.array()?)),
+            3 => Listed::Bool(reader.array()? == [1]),
+            _ => return None,
+        };
+        Some(Self { list, item })
+    }
+}
+
 fn write_key(key: &SpanKey, out: &mut Vec<u8>) {
     out.extend(key.start.0.to_le_bytes());
     out.extend(key.trace_id.as_bytes());
@@ -193,6 +276,10 @@ impl Reader<'_> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*array)
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        Some((UnixNanos(u64::from_le_bytes(self.array()?)), self.trace_id()?))
     }
 
     fn trace_id(&mut self) -> Option<TraceId> {
@@ -228,8 +315,16 @@ mod tests {
         SpanKey { start: UnixNanos(u64::MAX), trace_id: trace_id(byte), span_id, digest: -1 }
     }
 
+    fn place(byte: u8) -> Place {
+        (UnixNanos(7), trace_id(byte))
+    }
+
     fn after_trace(before: Option<SpanKey>, carried: Vec<TraceId>) -> AfterTrace {
-        AfterTrace { as_of: Watermark(i64::MIN), last: (UnixNanos(7), trace_id(9)), before, carried }
+        AfterTrace { as_of: Watermark(i64::MIN), last: Some(place(9)), before, forgotten: None, carried }
+    }
+
+    fn forgotten(before: Option<SpanKey>) -> Forgotten {
+        Forgotten { horizon: place(8), before }
     }
 
     /// What is sealed is opened, whatever it holds; and a text is opened as what it was sealed as, or not at all.
@@ -240,6 +335,12 @@ mod tests {
             after_trace(Some(key(1)), vec![]),
             after_trace(None, vec![trace_id(2), trace_id(3)]),
             after_trace(Some(key(1)), vec![trace_id(2)]),
+            AfterTrace { last: None, ..after_trace(Some(key(1)), vec![]) },
+            AfterTrace { forgotten: Some(forgotten(None)), ..after_trace(Some(key(1)), vec![]) },
+            AfterTrace {
+                forgotten: Some(forgotten(Some(key(3)))),
+                ..after_trace(None, vec![trace_id(2); CARRIED_MAX])
+            },
         ] {
             assert_eq!(open(&seal(&token, 5), 5).unwrap(), Some(token));
         }
@@ -249,9 +350,27 @@ mod tests {
         assert_eq!(open(&seal(&name, 5), 5).unwrap(), Some(name.clone()));
         let operation = AfterOperation { operation: Operation { name: String::new(), kind: SpanKind(-1) } };
         assert_eq!(open(&seal(&operation, 5), 5).unwrap(), Some(operation.clone()));
+        for item in [
+            Listed::Text("\0é".to_owned()),
+            Listed::Int(-1),
+            Listed::Double(f64::NAN),
+            Listed::Double(-0.0),
+            Listed::Bool(true),
+        ] {
+            let listed = AfterListed { list: 3, item };
+            assert_eq!(open(&seal(&listed, 5), 5).unwrap(), Some(listed.clone()));
+        }
         assert!(open::<AfterName>(&seal(&operation, 5), 5).is_err());
         assert!(open::<AfterTrace>(&seal(&span, 5), 5).is_err());
         assert_eq!(open::<AfterName>("", 5).unwrap(), None);
+    }
+
+    /// Tokens that were given before there were others are still good: they do not expire.
+    #[test]
+    fn the_first_form_is_still_read() {
+        let text = "AQB_99isJjzd3gAAAAAAAACABwAAAAAAAAAJCQkJCQkJCQkJCQkJCQkJAA";
+        assert_eq!(seal(&after_trace(None, vec![]), 5), text);
+        assert_eq!(open(text, 5).unwrap(), Some(after_trace(None, vec![])));
     }
 
     fn is_refused(text: &str, search: u128) -> bool {

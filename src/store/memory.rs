@@ -2,7 +2,7 @@
 //! process, so promise 1 holds only as long as it lives.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -10,9 +10,10 @@ use futures::{StreamExt, stream};
 
 use super::retention::{DAYS_AHEAD_MAX, Reason, days_before};
 use super::{
-    Batch, Fingerprint, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError, Watermark, Written,
+    Batch, Counted, Fingerprint, MINUTE_NANOS, Retained, RetentionSettings, RolledUp, Rollup, RollupDetail,
+    RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
 };
-use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary};
+use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary, UnixNanos, histogram};
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -68,11 +69,32 @@ impl MemoryStore {
     }
 
     fn scan(&self, scan: &Scan) -> Vec<(SpanKey, Span)> {
-        let mut found = self.sorted(scan.as_of, |span| scan.search.matches(span));
+        let mut found = self.sorted(scan.as_of, |span| scan.search.matches(span) && scan.filter.matches(span));
+        scan.work.add(Counted::SpansRead, found.len());
         found.retain(|(key, _)| scan.before.is_none_or(|before| *key < before));
         found.reverse();
         found.truncate(scan.limit);
         found
+    }
+}
+
+/// A rollup of one span.
+fn rolled_up(span: &Span, detail: RollupDetail) -> Rollup {
+    let begin = span.start.0.saturating_sub(span.start.0.checked_rem(MINUTE_NANOS).unwrap_or_default());
+    let of = RolledUp {
+        service: span.resource.service().to_owned(),
+        name: span.name.clone(),
+        kind: span.kind,
+        status: span.status.code,
+    };
+    let duration = span.duration_nanos();
+    let counted = (detail >= RollupDetail::Histogram).then(|| (histogram::bucket(duration), 1));
+    Rollup {
+        begin: UnixNanos(begin),
+        of: Arc::new(of),
+        span_count: 1,
+        duration_sum_nanos: if detail >= RollupDetail::Sum { duration.into() } else { 0 },
+        histogram: counted.into_iter().collect(),
     }
 }
 
@@ -132,12 +154,31 @@ impl SpanStore for MemoryStore {
         stream_of(self.sorted(None, |span| span.trace_id == trace_id))
     }
 
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        let mut spans = self.sorted(as_of, |span| trace_ids.contains(&span.trace_id));
+        spans.sort_by_key(|(key, _)| (key.trace_id, *key));
+        work.add(Counted::SpansRead, spans.len());
+        work.add(Counted::TracesRead, spans.chunk_by(|(a, _), (b, _)| a.trace_id == b.trace_id).count());
+        stream_of(spans)
+    }
+
     fn scan_spans(&self, scan: Scan) -> SpanStream {
         stream_of(self.scan(&scan))
     }
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
         Ok(self.scan(&scan).into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Each span by itself.
+    async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        let last = if request.end.0 == u64::MAX { u64::MAX } else { request.end.0.saturating_sub(1) };
+        let is_asked_for =
+            |span: &Span| (request.start.0..=last).contains(&span.start.0) && request.filter.matches(span);
+        let found = self.sorted(Some(request.as_of), is_asked_for);
+        request.work.add(Counted::SpansRead, found.len());
+        let rollups = found.into_iter().map(move |(_, span)| Ok(rolled_up(&span, request.detail)));
+        Ok(Some(stream::iter(rollups).boxed()))
     }
 
     async fn summaries(

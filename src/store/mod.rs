@@ -9,25 +9,32 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::model::{Operation, Search, Span, SpanKey, TraceId, TraceSummary};
+use crate::model::{Filter, Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
 
 mod batch;
 mod choose;
 mod compaction;
 mod json;
 pub mod memory;
+mod names;
 mod open;
+mod places;
 pub mod postgres;
 mod retention;
+mod rollup;
 pub mod sqlite;
 mod text;
+mod work;
 
 pub use choose::{OpenSettings, Opened, has_history, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
 pub use batch::{Batch, Fingerprint};
 pub use compaction::{Backlog, Compaction, CompactionSettings};
+pub use names::{NamePortion, NameScan, NameStream};
 pub use retention::{Retained, RetentionSettings};
+pub use rollup::{MINUTE_NANOS, RolledUp, Rollup, RollupDetail, RollupRequest, RollupStream};
+pub use work::{Counted, Work};
 
 /// Spans, one at a time, so that a caller can stop early; dropping the stream stops the query behind it.
 pub type SpanStream = BoxStream<'static, Result<Span, StoreError>>;
@@ -37,17 +44,33 @@ pub type SpanStream = BoxStream<'static, Result<Span, StoreError>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Watermark(pub i64);
 
+/// When a span begins, and the trace that it is of: the greater half of its key.
+pub type TracePlace = (UnixNanos, TraceId);
+
 /// Which spans to go through, newest first.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// Only spans that match.
     pub search: Search,
+    /// Spans on which it does not hold may be left out.
+    pub filter: Filter,
     /// Only spans that had arrived by then.
     pub as_of: Option<Watermark>,
     /// Only spans whose key is less than this one.
     pub before: Option<SpanKey>,
     /// At most so many spans, exact copies counted once.
     pub limit: usize,
+    /// Counts what it takes.
+    pub work: Work,
+}
+
+impl Scan {
+    /// All spans that match, of all that have arrived.
+    #[must_use]
+    pub fn of(search: Search) -> Self {
+        let (filter, work) = (Filter::default(), Work::default());
+        Self { search, filter, as_of: None, before: None, limit: usize::MAX, work }
+    }
 }
 
 /// What became of a batch that was written.
@@ -95,11 +118,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// 4. **Exact.** A span comes back equal to what was written, resource and scope included.
 /// 5. **Once.** Exact copies, from one batch or from many, are shown once and counted once by every read. Spans that
 ///    share ids but differ anywhere are all shown.
-/// 6. **Ordered.** `trace` goes by ascending [`SpanKey`], `scan_spans` and `scan_keys` by descending; `services` and
-///    `operations` by name (bytewise), then kind.
+/// 6. **Ordered.** `trace`, and `traces` within each, go by ascending [`SpanKey`], `scan_spans` and `scan_keys` by
+///    descending; `services` and `operations` by name (bytewise), then kind.
 /// 7. **Complete.** `scan_*` returns exactly the spans for which [`Search::matches`] says yes, up to the limit; fewer
-///    than the limit means that there are no more.
-/// 8. **Steady.** With `as_of`, `scan_*` and `summaries` see what was committed when the watermark was named, and
+///    than the limit means that there are no more. Of those for which [`Filter::matches`] says no it may leave out any.
+/// 8. **Steady.** With `as_of`, `scan_*`, `traces` and `summaries` see what was committed when the watermark was named, and
 ///    nothing that began to arrive later.
 /// 9. **Safe.** Any value that the model can hold can be written and searched for; none reaches SQL as text.
 /// 10. **Recognised.** A batch that was committed before is not stored again, whoever wrote it, until its receipt is
@@ -109,6 +132,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     with all that is derived from them: whoever begins to read afterwards finds things as if they had never come. A
 ///     read that is under way sees them or does not, and does not fail. What only they referred to goes too, and comes
 ///     back with the next span that refers to it.
+/// 13. **Counted.** What `rollups` counts is what a scan with its filter finds, as of the same moment, but for spans that
+///     the filter would have left out.
+/// 14. **Named.** `names` gives what [`Listing::of_span`](crate::model::Listing::of_span) gives of the spans that start in
+///     its times, and nothing else.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
     /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
@@ -137,11 +164,33 @@ pub trait SpanStore: Send + Sync + 'static {
     /// All spans of a trace; none when the trace is unknown.
     fn trace(&self, trace_id: TraceId) -> SpanStream;
 
+    /// All spans of these traces that had arrived by then: those of one trace one after the other, by ascending key; the
+    /// traces in any order. Of one that is unknown, none.
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream;
+
     /// The spans of a scan.
     fn scan_spans(&self, scan: Scan) -> SpanStream;
 
     /// The keys of the spans of a scan.
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError>;
+
+    /// The places of the spans of a scan that are less than the place of its `before`: each once, by descending place; the
+    /// limit counts them.
+    async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
+        places::of_keys(&scan, |scan| self.scan_keys(scan)).await
+    }
+
+    /// Spans counted by minute or hour, service, name, kind and status. `None` when the store has to be asked for the spans
+    /// themselves: when it can not tell what it had counted by then.
+    async fn rollups(&self, _request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        Ok(None)
+    }
+
+    /// Adds to the work of a scan how many blocks of the history are in its time, and how many of them may have what it
+    /// looks for; where there are no blocks, nothing.
+    async fn count_blocks(&self, _scan: &Scan) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// One summary for each of these traces that has a span, in any order.
     async fn summaries(&self, trace_ids: &[TraceId], as_of: Option<Watermark>)
@@ -160,6 +209,11 @@ pub trait SpanStore: Send + Sync + 'static {
         after: Option<&Operation>,
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError>;
+
+    /// What can be listed of spans, in portions. This way of doing it goes through all spans.
+    fn names(&self, scan: NameScan) -> NameStream {
+        names::of_spans(self.scan_spans(scan.spans()), scan.listing)
+    }
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -7,6 +7,10 @@ use regex::RegexBuilder;
 
 use super::REGEX_PROGRAM_BYTES_MAX;
 
+/// What is put around an expression, so that it matches all of a text.
+const BEFORE: &str = r"\A(?s:";
+const AFTER: &str = r")\z";
+
 /// A regular expression that has been compiled. Two are equal when their texts are.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -31,7 +35,7 @@ impl Pattern {
         let ascii = ascii_classes(text);
         // Alone first: `a)|(b` must not become right by what is put around it.
         compile(&ascii)?;
-        let regex = compile(&format!(r"\A(?s:{ascii})\z"))?;
+        let regex = compile(&format!("{BEFORE}{ascii}{AFTER}"))?;
         Ok(Self { text: text.to_owned(), regex })
     }
 
@@ -39,6 +43,18 @@ impl Pattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What it was compiled to: finds something only in a text that is matched as a whole.
+    #[must_use]
+    pub fn regex(&self) -> &regex::Regex {
+        &self.regex
+    }
+
+    /// The pattern that was compiled to this; `None` when none was.
+    pub(super) fn of_regex(regex: &regex::Regex) -> Option<Self> {
+        let text = regex.as_str().strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
+        Some(Self { text: text.to_owned(), regex: regex.clone() })
     }
 
     /// Whether it matches all of `text`.

@@ -317,7 +317,7 @@ async fn a_full_disk_leaves_the_hot_rows_in_place() {
         connection.execute("drop function no_room cascade").await.unwrap();
         let done = store.compact(&AT_ONCE).await.unwrap();
         assert_eq!((done.steps, done.spans), (1, hot.unsigned_abs()), "{table}");
-        let scan = Scan { search: Search::default(), as_of: None, before: None, limit: usize::MAX };
+        let scan = Scan::of(Search::default());
         let shown: Vec<Span> = store.scan_spans(scan).try_collect().await.unwrap();
         assert_eq!(shown.len(), spans.len());
     }

@@ -4,7 +4,7 @@ use sqlx::{Executor, PgConnection};
 use tokio::task::block_in_place;
 use tokio::time::timeout;
 
-use super::{A_WHILE, assert_shows, gauge};
+use super::{A_WHILE, assert_shows, comes, gauge};
 use crate::support::ledger::Ledger;
 use crate::support::load::Load;
 use crate::support::postgres::TestDatabase;
@@ -62,7 +62,8 @@ async fn a_long_lock_is_told_in_time() {
     }
     unlock(&mut holder).await;
     assert_eq!(sender.send(doors, Door::Grpc, &request).await, Heard::Stored);
-    // Nobody was there to hear of the first two, and they are counted all the same.
+    // Nobody was there to hear of the first two, and they are counted all the same; by another writer, perhaps later.
+    comes("an empty queue", async || gauge(&server, "tracewell_queue_requests") == 0).await;
     let (ledger, spans) = (Ledger::read(&server), request.spans.len() as u64);
     assert_eq!((ledger.total("stored"), ledger.total("recognised")), (spans, 2 * spans));
     assert_shows(&database.url(), &request.spans).await;

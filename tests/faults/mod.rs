@@ -62,7 +62,7 @@ async fn assert_shows(database_url: &str, sent: &[Span]) {
     let mut expected: Vec<_> = sent.iter().collect();
     expected.sort_by_cached_key(|span| span.key());
     let store = open(database_url).await;
-    let scan = Scan { search: Search::default(), as_of: None, before: None, limit: usize::MAX };
+    let scan = Scan::of(Search::default());
     let mut scanned: Vec<Span> = store.scan_spans(scan).try_collect().await.unwrap();
     scanned.reverse();
     assert_same("the scan", &expected, &scanned);

@@ -42,7 +42,7 @@ async fn all(stream: SpanStream) -> Result<Vec<Span>, StoreError> {
 }
 
 fn scan(limit: usize) -> Scan {
-    Scan { search: Search::default(), as_of: None, before: None, limit }
+    Scan { limit, ..Scan::of(Search::default()) }
 }
 
 /// A plain span with this number as its ids.

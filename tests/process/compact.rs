@@ -19,7 +19,8 @@ async fn a_server_makes_history_by_itself() {
     }
     says_in_time(&server, "tracewell_compaction_spans_total", 3);
     says_in_time(&server, "tracewell_compaction_waiting_steps", 0);
-    assert_eq!(number(&server, "tracewell_compaction_blocks_total"), 1);
+    // One, unless a second passed between two of them.
+    assert!((1..=3).contains(&number(&server, "tracewell_compaction_blocks_total")));
     assert_eq!(number(&server, "tracewell_compaction_failures_total"), 0);
     let statement = "select sum(span_count) from span_block";
     let spans: i64 = sqlx::query_scalar(statement).fetch_one(&mut database.connect().await).await.unwrap();

@@ -93,7 +93,7 @@ async fn stored(url: &str) -> Vec<u64> {
         corrupt_blocks: CorruptBlocks::default(),
     };
     let opened = store::open(url, &settings).await.unwrap();
-    let scan = Scan { search: Search::default(), as_of: None, before: None, limit: usize::MAX };
+    let scan = Scan::of(Search::default());
     let spans: Vec<_> = opened.store.scan_spans(scan).try_collect().await.unwrap();
     opened.store.close().await;
     spans.iter().map(|span| span.start.0).collect()

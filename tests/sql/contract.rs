@@ -33,9 +33,10 @@ const COLUMNS: [(&str, &str); 5] = [
 ];
 
 /// The functions that the page tells, as PostgreSQL writes them.
-const FUNCTIONS: [&str; 5] = [
+const FUNCTIONS: [&str; 6] = [
     "trace_spans(trace_id text)",
     "spans_between(since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)",
+    "red_between(since timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)",
     "red_merge(red_histogram)",
     "red_quantile(histogram red_histogram, quantile double precision)",
     "red_buckets()",

@@ -154,8 +154,8 @@ async fn the_contract_has_a_version() {
     let (select, _) = rest.split_once("```").unwrap();
     let mut postgres = Postgres::new().await;
     let sqlite = Sqlite::with(&[]).await;
-    assert!(SQL_MD.contains("\nVersion 1 is all that is on this page."));
-    assert_eq!(postgres.rows(select).await, [[Some("1".to_owned())]]);
-    assert_eq!(sqlite.rows(select).await, [[Some("1".to_owned())]]);
+    assert!(SQL_MD.contains("\nVersion 2 is all that is on this page"));
+    assert_eq!(postgres.rows(select).await, [[Some("2".to_owned())]]);
+    assert_eq!(sqlite.rows(select).await, [[Some("2".to_owned())]]);
     postgres.end().await;
 }

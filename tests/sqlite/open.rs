@@ -75,9 +75,10 @@ async fn migrations_are_reported() {
     let directory = Directory::create();
     let file = directory.file("spans.db");
     let report = migrate(&file).await.unwrap();
-    let told = "applied 1: spans\napplied 2: receipts\napplied 3: red\napplied 4: views\napplied 5: retention\nthe schema is at version 5";
+    let told = "applied 1: spans\napplied 2: receipts\napplied 3: red\napplied 4: views\napplied 5: retention\n\
+                applied 6: sql_contract\nthe schema is at version 6";
     assert_eq!(report.to_string(), told);
-    assert_eq!(migrate(&format!("sqlite://{file}")).await.unwrap().to_string(), "the schema is at version 5");
+    assert_eq!(migrate(&format!("sqlite://{file}")).await.unwrap().to_string(), "the schema is at version 6");
     SqliteStore::open(&format!("sqlite:{file}"), &SqliteSettings::default()).await.unwrap().close().await;
     execute(&file, "delete from span_row").await;
 }
@@ -88,7 +89,7 @@ async fn a_newer_schema_is_refused() {
     let file = directory.file("spans.db");
     migrate(&file).await.unwrap();
     execute(&file, "insert into _sqlx_migrations values (99, 'later', '', true, x'00', 0)").await;
-    let told = "the database has schema version 99, this tracewell knows 5 at most: start a newer tracewell";
+    let told = "the database has schema version 99, this tracewell knows 6 at most: start a newer tracewell";
     assert_eq!(refused(&file).await, told);
     execute(&file, "delete from _sqlx_migrations where version = 99").await;
     execute(&file, "update _sqlx_migrations set checksum = x'00'").await;

@@ -16,6 +16,7 @@ use tracewell::model::{
 };
 use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark, Written};
 
+use super::counted::p13_counted;
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
 use super::retention::{DAY, assert_same_as_new, days, today};
 use super::{ascending, batch, descending, scan, scanned, trace};
@@ -27,7 +28,7 @@ macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
             p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p8_steady_with_copies, p9_safe, p10_recognised,
-            p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back);
+            p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back, p13_counted);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -229,12 +230,12 @@ async fn p7_complete(database: &dyn Database) {
         let expected = descending(&matching);
         hits += expected.len();
         for limit in [0, 1, expected.len().saturating_sub(1), expected.len() + 1, usize::MAX] {
-            let page = Scan { search: search.clone(), as_of: None, before: None, limit };
+            let page = Scan { limit, ..Scan::of(search.clone()) };
             assert!(scanned(&*store, page).await == expected[..limit.min(expected.len())], "{search:?}, limit {limit}");
         }
         for before in expected.iter().step_by(1 + expected.len() / 3) {
             let rest: Vec<_> = expected.iter().filter(|span| span.key() < before.key()).cloned().collect();
-            let page = Scan { search: search.clone(), as_of: None, before: Some(before.key()), limit: usize::MAX };
+            let page = Scan { before: Some(before.key()), ..Scan::of(search.clone()) };
             assert!(scanned(&*store, page).await == rest, "{search:?}, before {before:?}");
         }
     }

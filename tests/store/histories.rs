@@ -16,9 +16,12 @@ use tracewell::model::{
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark};
 
+use super::filters::{by_key, filtered};
 use super::retention::{DAY, today};
+use super::traces::traces;
 use crate::support::arbitrary;
 use crate::support::database::{AT_ONCE, Database};
+use crate::support::filters::{AnyFilter, filter};
 
 /// Steps of one history at the most.
 const STEPS_MAX: usize = 40;
@@ -79,11 +82,23 @@ enum Step {
         before: Option<Before>,
         limit: usize,
     },
+    /// A scan with a filter, which may leave out what it does not hold on.
+    Filtered {
+        search: Asked,
+        filter: AnyFilter,
+        as_of: Option<Index>,
+        before: Option<Before>,
+        limit: usize,
+    },
     /// Every page of a search, from the newest span to the end.
     Pages {
         search: Asked,
         as_of: Option<Index>,
         page: usize,
+    },
+    Traces {
+        ids: Vec<TraceId>,
+        as_of: Option<Index>,
     },
     Summaries {
         ids: Vec<TraceId>,
@@ -134,11 +149,9 @@ fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     let as_of = || option::weighted(0.4, index());
     let limit = || select(vec![0, 1, 2, 3, 10, 1_000, usize::MAX]);
-    let before = (index(), -1_i64..=1, 0_u64..=1).prop_map(|(span, digest_add, start_add)| Before {
-        span,
-        digest_add,
-        start_add,
-    });
+    let before = (index(), -1_i64..=1, 0_u64..=1)
+        .prop_map(|(span, digest_add, start_add)| Before { span, digest_add, start_add })
+        .boxed();
     let scope = select(vec![AttributeScope::Any, AttributeScope::Span, AttributeScope::Resource]);
     let like =
         (index(), index(), scope).prop_map(|(span, attribute, scope)| Asked::Like { span, attribute, scope }).boxed();
@@ -151,10 +164,17 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Compact),
         1 => select(vec![0, 1, 2, 4, 40, 60_000]).prop_map(Step::Retain),
         2 => arbitrary::trace_id().prop_map(Step::Trace),
-        4 => (asked(), as_of(), option::of(before), limit())
+        4 => (asked(), as_of(), option::of(before.clone()), limit())
             .prop_map(|(search, as_of, before, limit)| Step::Scan { search, as_of, before, limit }),
+        4 => (option::of(asked()), filter(), as_of(), option::of(before), limit()).prop_map(
+            |(search, filter, as_of, before, limit)| {
+                let search = search.unwrap_or_else(|| Asked::Any(Search::default()));
+                Step::Filtered { search, filter, as_of, before, limit }
+            }
+        ),
         2 => (asked(), as_of(), 1_usize..5)
             .prop_map(|(search, as_of, page)| Step::Pages { search, as_of, page }),
+        3 => (vec(arbitrary::trace_id(), 0..6), as_of()).prop_map(|(ids, as_of)| Step::Traces { ids, as_of }),
         2 => (vec(arbitrary::trace_id(), 0..4), as_of()).prop_map(|(ids, as_of)| Step::Summaries { ids, as_of }),
         1 => (option::of(arbitrary::service()), limit()).prop_map(|(after, limit)| Step::Services { after, limit }),
         2 => (arbitrary::service(), option::of(operation), limit())
@@ -207,7 +227,18 @@ impl Pair {
                 let before = before.as_ref().map(|before| before.key(spans));
                 self.compare_scan(&search.search(spans), *as_of, before, *limit).await.map(|_| ())
             }
+            Step::Filtered { search, filter, as_of, before, limit } => {
+                let (store_as_of, oracle_as_of) = self.mark(*as_of);
+                let arrived = Scan { as_of: oracle_as_of, ..Scan::of(Search::default()) };
+                let arrived: Vec<Span> = self.oracle.scan_spans(arrived).try_collect().await?;
+                let before = before.as_ref().map(|before| before.key(spans));
+                let (filter, search) = (filter.of(spans), search.search(spans));
+                let scan = Scan { filter, as_of: store_as_of, before, limit: *limit, ..Scan::of(search) };
+                filtered(&*self.store, scan, &by_key(&arrived)).await;
+                Ok(())
+            }
             Step::Pages { search, as_of, page } => self.compare_pages(&search.search(spans), *as_of, *page).await,
+            Step::Traces { ids, as_of } => self.compare_traces(ids, *as_of).await,
             Step::Summaries { ids, as_of } => self.compare_summaries(ids, *as_of).await,
             Step::Services { after, limit } => {
                 let after = after.as_deref();
@@ -265,12 +296,13 @@ impl Pair {
         limit: usize,
     ) -> Result<Vec<SpanKey>, TestCaseError> {
         let (store_as_of, oracle_as_of) = self.mark(as_of);
-        let asked = Scan { search: search.clone(), as_of: store_as_of, before, limit };
+        let asked = Scan { as_of: store_as_of, before, limit, ..Scan::of(search.clone()) };
         let expected = Scan { as_of: oracle_as_of, ..asked.clone() };
         let found: Vec<Span> = self.store.scan_spans(asked.clone()).try_collect().await?;
         same(&found, &self.oracle.scan_spans(expected.clone()).try_collect().await?)?;
-        let keys = self.store.scan_keys(asked).await?;
-        same(&keys, &self.oracle.scan_keys(expected).await?)?;
+        let keys = self.store.scan_keys(asked.clone()).await?;
+        same(&keys, &self.oracle.scan_keys(expected.clone()).await?)?;
+        same(&self.store.scan_places(asked).await?, &self.oracle.scan_places(expected).await?)?;
         Ok(keys)
     }
 
@@ -285,6 +317,12 @@ impl Pair {
             }
         }
         same(&all, &self.compare_scan(search, as_of, None, usize::MAX).await?)
+    }
+
+    async fn compare_traces(&self, ids: &[TraceId], as_of: Option<Index>) -> TestCaseResult {
+        let (store_as_of, oracle_as_of) = self.mark(as_of);
+        let found = traces(&*self.store, ids, store_as_of).await;
+        same(&found, &traces(&self.oracle, ids, oracle_as_of).await)
     }
 
     async fn compare_summaries(&self, ids: &[TraceId], as_of: Option<Index>) -> TestCaseResult {

@@ -7,10 +7,14 @@ use tracewell::store::{Batch, Scan, SpanStore};
 
 mod contract;
 mod corrupt;
+mod counted;
+mod filters;
 mod fixtures;
 mod histories;
 mod merging;
+mod names;
 mod retention;
+mod traces;
 mod upgrade;
 
 /// One request of these spans.
@@ -20,7 +24,7 @@ pub(crate) fn batch(spans: &[Span]) -> Batch {
 
 /// Everything that matches, newest first.
 pub(crate) fn scan(fields: SearchFields) -> Scan {
-    Scan { search: Search::try_from(fields).unwrap(), as_of: None, before: None, limit: usize::MAX }
+    Scan::of(Search::try_from(fields).unwrap())
 }
 
 /// The spans of a trace.

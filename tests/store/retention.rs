@@ -407,8 +407,11 @@ async fn writers_and_removers_do_not_mind_each_other() {
             store
         }));
     }
+    let mut stores = Vec::new();
     for process in processes {
-        let store = process.await.unwrap();
+        stores.push(process.await.unwrap());
+    }
+    for store in stores {
         assert_eq!(scanned_all(&store).await.iter().filter(|span| span.name == "day 0").count(), 24);
         store.close().await;
     }

@@ -1,17 +1,21 @@
-//! What tests share: random values of the model (`arbitrary`) and queries over them
-//! (`queries`), databases of a test's own, open to any store
+//! What tests share: random values of the model (`arbitrary`), filters (`filters`)
+//! and queries (`queries`, `queries_about`) over them, databases of a test's own, open to any store
 //! (`database`) or bare (`directory`, `postgres`; `cluster` with a server of its own, `proxy` to cut the way to it), the
 //! real server (`process`), who talks to it (`http`, `sender`, `load`) and what it says of itself (`ledger`), and a few
 //! plain spans.
 
 use std::sync::Arc;
 
-use tracewell::model::{Keyed, Resource, Scope, Span, SpanId, SpanKind, Status, TraceId, UnixNanos, Value};
+use tracewell::model::{
+    Keyed, Resource, Scope, Span, SpanFacts, SpanId, SpanKind, Status, TraceFold, TraceId, TraceSummary, UnixNanos,
+    Value,
+};
 
 pub(crate) mod arbitrary;
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod filters;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod load;
@@ -19,6 +23,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod queries;
+pub(crate) mod queries_about;
 pub(crate) mod random;
 pub(crate) mod sender;
 
@@ -60,4 +65,22 @@ pub(crate) fn span(trace: u64, id: u64, start: u64) -> Span {
         resource: service("shop"),
         scope: Arc::new(Keyed::new(Scope::default())),
     }
+}
+
+/// The summary of a trace from its spans, in any order.
+pub(crate) fn summary(spans: &[Span]) -> TraceSummary {
+    let mut spans: Vec<_> = spans.iter().map(|span| (span.key(), span)).collect();
+    spans.sort_by_key(|(key, _)| *key);
+    let mut fold = TraceFold::default();
+    for (key, span) in spans {
+        fold.add(SpanFacts {
+            key,
+            end: span.end,
+            is_root: span.parent_span_id.is_none(),
+            is_error: span.is_error(),
+            service: span.resource.service(),
+            name: &span.name,
+        });
+    }
+    fold.finish().unwrap()
 }

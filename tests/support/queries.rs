@@ -35,7 +35,14 @@ fn hint() -> BoxedStrategy<Hint> {
 
 /// Stages that give spansets.
 pub(crate) fn pipeline() -> BoxedStrategy<Pipeline> {
-    (vec(stage(), 1..4), any::<bool>()).prop_map(|(stages, coalesced)| with_coalesce(stages, coalesced)).boxed()
+    pipeline_of(condition())
+}
+
+/// Stages over filters with such conditions.
+pub(super) fn pipeline_of(condition: BoxedStrategy<Field>) -> BoxedStrategy<Pipeline> {
+    (vec(stage(condition), 1..4), any::<bool>())
+        .prop_map(|(stages, coalesced)| with_coalesce(stages, coalesced))
+        .boxed()
 }
 
 fn with_coalesce(mut stages: Vec<Stage>, coalesced: bool) -> Pipeline {
@@ -45,9 +52,9 @@ fn with_coalesce(mut stages: Vec<Stage>, coalesced: bool) -> Pipeline {
     Pipeline { stages }
 }
 
-fn stage() -> BoxedStrategy<Stage> {
+fn stage(condition: BoxedStrategy<Field>) -> BoxedStrategy<Stage> {
     prop_oneof![
-        4 => spansets().prop_map(Stage::Spansets),
+        4 => spansets_of(condition).prop_map(Stage::Spansets),
         1 => scalar_filter().prop_map(Stage::Filter),
         1 => named().prop_map(Stage::By),
         1 => vec(reference(), 1..3).prop_map(Stage::Select),
@@ -55,9 +62,9 @@ fn stage() -> BoxedStrategy<Stage> {
     .boxed()
 }
 
-/// One or more filters, combined.
-pub(crate) fn spansets() -> BoxedStrategy<SpansetExpression> {
-    let filter = option::weighted(0.9, condition()).prop_map(SpansetExpression::Filter);
+/// One or more filters with such conditions, combined.
+fn spansets_of(condition: BoxedStrategy<Field>) -> BoxedStrategy<SpansetExpression> {
+    let filter = option::weighted(0.9, condition).prop_map(SpansetExpression::Filter);
     let combined = |inner: BoxedStrategy<SpansetExpression>| {
         let structural = (operator(), inner.clone(), inner.clone()).prop_map(|(operator, left, right)| {
             SpansetExpression::Structural(operator, Column(0), Box::new(left), Box::new(right))
@@ -88,14 +95,17 @@ pub(crate) fn condition() -> BoxedStrategy<Field> {
         1 => attribute(),
         1 => any::<bool>().prop_map(|value| literal(Literal::Bool(value))),
     ];
-    let combined = |inner: BoxedStrategy<Field>| {
-        prop_oneof![
-            2 => vec(inner.clone(), 2..4).prop_map(|all| field(Term::All(all))),
-            2 => vec(inner.clone(), 2..4).prop_map(|any| field(Term::Any(any))),
-            1 => inner.prop_map(|inner| field(Term::Not(Box::new(inner)))),
-        ]
-    };
-    leaf.prop_recursive(3, 12, 3, combined).boxed()
+    leaf.prop_recursive(3, 12, 3, |inner| combined(&inner)).boxed()
+}
+
+/// Conditions joined, or turned round.
+pub(super) fn combined(inner: &BoxedStrategy<Field>) -> BoxedStrategy<Field> {
+    prop_oneof![
+        2 => vec(inner.clone(), 2..4).prop_map(|all| field(Term::All(all))),
+        2 => vec(inner.clone(), 2..4).prop_map(|any| field(Term::Any(any))),
+        1 => inner.clone().prop_map(|inner| field(Term::Not(Box::new(inner)))),
+    ]
+    .boxed()
 }
 
 fn comparison() -> BoxedStrategy<Field> {
@@ -352,14 +362,14 @@ fn second_stage() -> BoxedStrategy<SecondStage> {
     prop_oneof![(1..4_u64).prop_map(SecondStage::Top), (1..4_u64).prop_map(SecondStage::Bottom), filter].boxed()
 }
 
-fn field(term: Term) -> Field {
+pub(super) fn field(term: Term) -> Field {
     Field { column: Column(0), term }
 }
 
-fn literal(literal: Literal) -> Field {
+pub(super) fn literal(literal: Literal) -> Field {
     field(Term::Literal(literal))
 }
 
-fn compare(how: Comparison, left: Field, right: Field) -> Field {
+pub(super) fn compare(how: Comparison, left: Field, right: Field) -> Field {
     field(Term::Compare(how, Box::new(left), Box::new(right)))
 }

@@ -2,7 +2,9 @@
 
 use tracewell::model::{Span, UnixNanos};
 use tracewell::traceql;
-use tracewell::traceql::evaluate::{FoundSpan, Intervals, Measurement, Series, Spanset, Trace, spansets};
+use tracewell::traceql::evaluate::{
+    FoundSpan, Intervals, Measurement, MeasurementLimits, Series, Spanset, Trace, spansets,
+};
 use tracewell::traceql::tree::{Body, Literal};
 
 use super::text;
@@ -54,7 +56,7 @@ fn check(table: &str) {
 }
 
 /// `time 0s to 30s step 10s`, or `time 0s to 30s at once`.
-fn times(line: &str) -> Intervals {
+pub(crate) fn times(line: &str) -> Intervals {
     let words: Vec<_> = line.split(' ').collect();
     let (start, end) = (UnixNanos(text::nanos(words[1])), UnixNanos(text::nanos(words[3])));
     match words[4] {
@@ -63,7 +65,7 @@ fn times(line: &str) -> Intervals {
     }
 }
 
-fn run(query: &str, traces: &[Vec<Span>], intervals: Option<&Intervals>) -> String {
+pub(crate) fn run(query: &str, traces: &[Vec<Span>], intervals: Option<&Intervals>) -> String {
     let query = traceql::parse(query).unwrap_or_else(|error| panic!("{error}: {query}"));
     let lines: Vec<_> = match &query.body {
         Body::Traces(pipeline) => {
@@ -73,11 +75,11 @@ fn run(query: &str, traces: &[Vec<Span>], intervals: Option<&Intervals>) -> Stri
             found.collect()
         }
         Body::Metrics(metrics) => {
-            let mut measurement = Measurement::new(metrics, intervals.unwrap().clone());
+            let mut measurement = Measurement::new(metrics, intervals.unwrap().clone(), MeasurementLimits::default());
             for spans in traces {
-                measurement.add(&Trace::new(spans));
+                measurement.add(&Trace::new(spans)).unwrap();
             }
-            measurement.finish().iter().map(show_series).collect()
+            measurement.finish(0).unwrap().iter().map(show_series).collect()
         }
     };
     if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tracewell::model::{Span, UnixNanos};
-use tracewell::traceql::evaluate::{Intervals, Measurement, Trace, spansets};
+use tracewell::traceql::evaluate::{Intervals, Measurement, MeasurementLimits, Trace, spansets};
 use tracewell::traceql::tree::{Body, Relation, StructuralOperator, StructuralResult};
 use tracewell::traceql::{self, Query};
 
@@ -60,9 +60,9 @@ fn answer(query: &Query, spans: &[Span]) -> String {
         Body::Traces(pipeline) => format!("{:?}", spansets(pipeline, &trace)),
         Body::Metrics(metrics) => {
             let intervals = Intervals::range(UnixNanos(0), UnixNanos(u64::MAX), u64::MAX / 4).unwrap();
-            let mut measurement = Measurement::new(metrics, intervals);
-            measurement.add(&trace);
-            format!("{:?}", measurement.finish())
+            let mut measurement = Measurement::new(metrics, intervals, MeasurementLimits::default());
+            measurement.add(&trace).unwrap();
+            format!("{:?}", measurement.finish(0).unwrap())
         }
     }
 }

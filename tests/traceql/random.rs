@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tracewell::traceql::{self, NESTING_LEVELS_MAX, QUERY_BYTES_MAX, QUERY_PARTS_MAX, REGEXES_MAX};
 
+use super::property;
 use crate::support::queries;
 
 proptest! {
@@ -21,7 +22,7 @@ proptest! {
     /// text that is read as an equal tree; what is not, is refused in one line that points into the text.
     #[test]
     fn a_text_is_read_or_refused(text in pieces()) {
-        check(&text)?;
+        property::query(text.as_bytes());
     }
 
     /// Scenario: a query of which a part was cut out, doubled or replaced. Guarantee: the same.
@@ -33,29 +34,15 @@ proptest! {
         let from = from.min(chars.len());
         let to = (from + length).min(chars.len());
         let text = [&chars[..from], &insert.chars().collect::<Vec<_>>(), &chars[to..]].concat();
-        check(&text.into_iter().collect::<String>())?;
+        property::query(text.into_iter().collect::<String>().as_bytes());
     }
 
     /// Scenario: any characters. Guarantee: the same.
     #[test]
     fn any_characters_are_read_or_refused(text in vec(any::<char>(), 0..60), bytes in vec(any::<u8>(), 0..60)) {
-        check(&text.iter().collect::<String>())?;
-        check(&String::from_utf8_lossy(&bytes))?;
+        property::query(text.iter().collect::<String>().as_bytes());
+        property::query(&bytes);
     }
-}
-
-fn check(text: &str) -> Result<(), TestCaseError> {
-    match traceql::parse(text) {
-        Ok(query) => {
-            let printed = query.to_string();
-            prop_assert_eq!(traceql::parse(&printed).map_err(|error| format!("{error}: {printed}")), Ok(query));
-        }
-        Err(error) => {
-            prop_assert!((1..=text.chars().count() + 1).contains(&error.column()), "{}: {}", error, text);
-            prop_assert!(!error.to_string().contains(|char: char| char.is_control()), "{:?}", error);
-        }
-    }
-    Ok(())
 }
 
 /// Pieces of the language, in an order that is often right.

@@ -5,5 +5,5 @@ mod bad_input;
 mod client;
 mod listen;
 mod otlp;
-mod query;
+pub(crate) mod query;
 mod server;

@@ -16,7 +16,7 @@ use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
 use tracewell::server::listen::{ListenSettings, serve};
 use tracewell::server::otlp::{DoorSettings, Doors, TraceService, router};
 use tracewell::store::memory::MemoryStore;
-use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written};
 
 /// Small, so that tests reach it with small bodies.
 pub(crate) const REQUEST_BYTES_MAX: usize = 200_000;
@@ -70,6 +70,10 @@ impl SpanStore for GatedStore {
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.memory.trace(trace_id)
+    }
+
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        self.memory.traces(trace_ids, as_of, work)
     }
 
     fn scan_spans(&self, scan: Scan) -> SpanStream {

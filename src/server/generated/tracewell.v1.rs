@@ -54,6 +54,16 @@ pub struct SearchRequest {
     /// Empty for the first page, then next_page_token of the page before. INVALID_ARGUMENT when the search was changed.
     #[prost(string, tag = "12")]
     pub page_token: ::prost::alloc::string::String,
+    /// TraceQL, without a metrics function: "{ span.http.route = "/cart" && duration > 1s }". The spans that the query finds
+    /// and on which all other conditions hold are the answer of SearchSpans; the traces that have such a span, that of
+    /// SearchTraces. Whole traces are queried, whatever the times above. INVALID_ARGUMENT when there is an error in it, which
+    /// the message points at.
+    #[prost(string, tag = "13")]
+    pub query: ::prost::alloc::string::String,
+    /// How many spans of each span set to show, of SearchTraces with a query. 0: 3. More than 100 is read as 100;
+    /// INVALID_ARGUMENT when negative.
+    #[prost(int32, tag = "14")]
+    pub spans_per_span_set: i32,
 }
 /// An attribute with this key has this value. When a key is there more than once, its last value counts.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -80,6 +90,9 @@ pub struct SearchTracesResponse {
     /// Send it as page_token to get the next page; empty when this is the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// How far this page goes.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
 }
 /// A page of spans.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -90,6 +103,33 @@ pub struct SearchSpansResponse {
     /// Send it as page_token to get the next page; empty when this is the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// How far this page goes.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// What was looked at for an answer. An answer is complete as far as it goes: when the limit on its work is reached first,
+/// it says so, and its token goes on from there.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Coverage {
+    /// Whether the limit on work ended the page, which then may have few items or none, although there may be more.
+    #[prost(bool, tag = "1")]
+    pub limit_reached: bool,
+    /// Everything that starts at this time or later was looked at, for this page or an earlier one. Absent: everything was.
+    #[prost(message, optional, tag = "2")]
+    pub covered_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many spans were read for it.
+    #[prost(uint64, tag = "3")]
+    pub spans_read: u64,
+    /// How many whole traces were read for it.
+    #[prost(uint64, tag = "4")]
+    pub traces_read: u64,
+    /// How many blocks of the history were opened for it.
+    #[prost(uint64, tag = "5")]
+    pub blocks_read: u64,
+    /// Traces that have more spans than a query over whole traces reads, and that are left out therefore; at most 100 of
+    /// them.
+    #[prost(string, repeated, tag = "6")]
+    pub trace_ids_too_large: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A page of the list of services.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -171,6 +211,235 @@ pub struct TraceSummary {
     /// The services that took part, by name.
     #[prost(message, repeated, tag = "8")]
     pub services: ::prost::alloc::vec::Vec<ServiceSummary>,
+    /// What the query found in it. Empty without a query.
+    #[prost(message, repeated, tag = "9")]
+    pub span_sets: ::prost::alloc::vec::Vec<SpanSet>,
+}
+/// Spans of one trace that a query found together, and on which all other conditions of the search hold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SpanSet {
+    /// How many there are.
+    #[prost(uint64, tag = "1")]
+    pub matched: u64,
+    /// The first of them, by start time; at most spans_per_span_set.
+    #[prost(message, repeated, tag = "2")]
+    pub spans: ::prost::alloc::vec::Vec<FoundSpan>,
+    /// What the query knows of all of them: what they are grouped by, and the aggregates it compares, named as there.
+    /// Durations, statuses and kinds are texts as TraceQL writes them ("1s500ms", "error"); what is missing is a value in
+    /// which nothing is set.
+    #[prost(message, repeated, tag = "3")]
+    pub attributes: ::prost::alloc::vec::Vec<
+        ::opentelemetry_proto::tonic::common::v1::KeyValue,
+    >,
+}
+/// A span that a query found, in short.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FoundSpan {
+    /// Its id, 16 hex digits.
+    #[prost(string, tag = "1")]
+    pub span_id: ::prost::alloc::string::String,
+    /// What the operation is called.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Its service.
+    #[prost(string, tag = "3")]
+    pub service: ::prost::alloc::string::String,
+    /// When it began.
+    #[prost(message, optional, tag = "4")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long it took.
+    #[prost(message, optional, tag = "5")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+    /// What the query selects, of that what the span has, named as there; values as in SpanSet.attributes.
+    #[prost(message, repeated, tag = "6")]
+    pub attributes: ::prost::alloc::vec::Vec<
+        ::opentelemetry_proto::tonic::common::v1::KeyValue,
+    >,
+}
+/// A metrics query, and over which time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryMetricsRequest {
+    /// TraceQL that ends in a metrics function: "{ status = error } | rate() by (resource.service.name)". Required.
+    #[prost(string, tag = "1")]
+    pub query: ::prost::alloc::string::String,
+    /// Spans that start at this time or later. Required.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Spans that start before this time. Required; INVALID_ARGUMENT when not later than start_time.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The time between two samples. The range is widened to multiples of it, and begins one of them earlier, so that there
+    /// is a sample at its start. Absent, or as long as the range: one sample over the range as it is.
+    /// INVALID_ARGUMENT when not positive, or when there would be more than 11000 samples.
+    #[prost(message, optional, tag = "4")]
+    pub step: ::core::option::Option<::prost_types::Duration>,
+}
+/// Series over time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryMetricsResponse {
+    /// The series, by their labels.
+    #[prost(message, repeated, tag = "1")]
+    pub series: ::prost::alloc::vec::Vec<Series>,
+    /// What was looked at. When the limit on work was reached, samples at or after covered_since are right, and there are no
+    /// others.
+    #[prost(message, optional, tag = "2")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// Numbers over time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Series {
+    /// What it is of, named as in the query; names that begin with "\_\_" are the language's own. Durations, kinds and statuses
+    /// are texts, in TraceQL's words.
+    #[prost(message, repeated, tag = "1")]
+    pub labels: ::prost::alloc::vec::Vec<
+        ::opentelemetry_proto::tonic::common::v1::KeyValue,
+    >,
+    /// The numbers, by time; where there is none, nothing.
+    #[prost(message, repeated, tag = "2")]
+    pub samples: ::prost::alloc::vec::Vec<Sample>,
+}
+/// One number.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Sample {
+    /// The end of the interval that it is of. Spans that start then are in the next one.
+    #[prost(message, optional, tag = "1")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The number; always a finite one.
+    #[prost(double, tag = "2")]
+    pub value: f64,
+}
+/// A page of the list of attribute keys.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAttributeKeysRequest {
+    /// Where. INVALID_ARGUMENT for a number that is not defined here.
+    #[prost(enumeration = "KeyScope", tag = "1")]
+    pub scope: i32,
+    /// Only keys that begin with this.
+    #[prost(string, tag = "2")]
+    pub prefix: ::prost::alloc::string::String,
+    /// Only of spans that start at this time or later. Absent: of all.
+    #[prost(message, optional, tag = "3")]
+    pub start_time_min: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only of spans that start before this time. Absent: of all.
+    #[prost(message, optional, tag = "4")]
+    pub start_time_max: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only of spans that this TraceQL query finds.
+    #[prost(string, tag = "5")]
+    pub query: ::prost::alloc::string::String,
+    /// How many keys to return at the most. 0: 1000. More than 1000 is read as 1000; INVALID_ARGUMENT when negative.
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    /// Empty for the first page, then next_page_token of the page before. INVALID_ARGUMENT when the request was changed.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Keys of attributes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAttributeKeysResponse {
+    /// The keys, by scope, then bytewise.
+    #[prost(message, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<AttributeKey>,
+    /// Send it as page_token to get the next page; empty when this is the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What was looked at. When the limit on work was reached, there may be other keys in what is older.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// A key in a scope.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttributeKey {
+    /// Where.
+    #[prost(enumeration = "KeyScope", tag = "1")]
+    pub scope: i32,
+    /// The key.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+/// A page of the list of values under a name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAttributeValuesRequest {
+    /// As TraceQL names it: "span.http.route", ".http.route", "resource.service.name", "name", "kind", "status". Required.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Only texts that begin with this.
+    #[prost(string, tag = "2")]
+    pub prefix: ::prost::alloc::string::String,
+    /// Only of spans that start at this time or later. Absent: of all.
+    #[prost(message, optional, tag = "3")]
+    pub start_time_min: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only of spans that start before this time. Absent: of all.
+    #[prost(message, optional, tag = "4")]
+    pub start_time_max: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only of spans that this TraceQL query finds.
+    #[prost(string, tag = "5")]
+    pub query: ::prost::alloc::string::String,
+    /// How many values to return at the most. 0: 1000. More than 1000 is read as 1000; INVALID_ARGUMENT when negative.
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    /// Empty for the first page, then next_page_token of the page before. INVALID_ARGUMENT when the request was changed.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Values under a name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAttributeValuesResponse {
+    /// The values, each once: texts bytewise, then numbers, then booleans; kinds and statuses as TraceQL's words.
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<
+        ::opentelemetry_proto::tonic::common::v1::AnyValue,
+    >,
+    /// Send it as page_token to get the next page; empty when this is the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What was looked at. When the limit on work was reached, there may be other values in what is older.
+    #[prost(message, optional, tag = "3")]
+    pub coverage: ::core::option::Option<Coverage>,
+}
+/// What to explain.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainRequest {
+    /// Exactly one of the two is required.
+    #[prost(oneof = "explain_request::Question", tags = "1, 2")]
+    pub question: ::core::option::Option<explain_request::Question>,
+}
+/// Nested message and enum types in `ExplainRequest`.
+pub mod explain_request {
+    /// Exactly one of the two is required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Question {
+        /// As SearchTraces would be asked.
+        #[prost(message, tag = "1")]
+        Search(super::SearchRequest),
+        /// As QueryMetrics would be asked.
+        #[prost(message, tag = "2")]
+        Metrics(super::QueryMetricsRequest),
+    }
+}
+/// How a question is answered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainResponse {
+    /// The query as it was understood.
+    #[prost(string, tag = "1")]
+    pub query: ::prost::alloc::string::String,
+    /// What of it the database uses to leave spans out, in words of TraceQL; empty when it has to look at all of them.
+    #[prost(string, tag = "2")]
+    pub pushed_down: ::prost::alloc::string::String,
+    /// What the rest is computed over.
+    #[prost(enumeration = "Evaluation", tag = "3")]
+    pub evaluation: i32,
+    /// How many blocks the history has in the time that is asked for.
+    #[prost(uint64, tag = "4")]
+    pub blocks: u64,
+    /// How many of these may have what is pushed down.
+    #[prost(uint64, tag = "5")]
+    pub blocks_left: u64,
+    /// What the first page, or the whole metrics query, looked at.
+    #[prost(message, optional, tag = "6")]
+    pub cost: ::core::option::Option<Coverage>,
+    /// How long that took.
+    #[prost(message, optional, tag = "7")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
 }
 /// One service's part of a trace.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -380,6 +649,88 @@ impl AttributeScope {
         }
     }
 }
+/// Where attributes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum KeyScope {
+    /// Anywhere.
+    Unspecified = 0,
+    /// On spans.
+    Span = 1,
+    /// On the resources of spans.
+    Resource = 2,
+    /// On events of spans.
+    Event = 3,
+    /// On links of spans.
+    Link = 4,
+    /// On the instrumentation scopes of spans.
+    Instrumentation = 5,
+}
+impl KeyScope {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "KEY_SCOPE_UNSPECIFIED",
+            Self::Span => "KEY_SCOPE_SPAN",
+            Self::Resource => "KEY_SCOPE_RESOURCE",
+            Self::Event => "KEY_SCOPE_EVENT",
+            Self::Link => "KEY_SCOPE_LINK",
+            Self::Instrumentation => "KEY_SCOPE_INSTRUMENTATION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "KEY_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "KEY_SCOPE_SPAN" => Some(Self::Span),
+            "KEY_SCOPE_RESOURCE" => Some(Self::Resource),
+            "KEY_SCOPE_EVENT" => Some(Self::Event),
+            "KEY_SCOPE_LINK" => Some(Self::Link),
+            "KEY_SCOPE_INSTRUMENTATION" => Some(Self::Instrumentation),
+            _ => None,
+        }
+    }
+}
+/// What a query is computed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Evaluation {
+    /// Not said.
+    Unspecified = 0,
+    /// Rates and durations of each minute that were counted before.
+    Rollups = 1,
+    /// Spans, one at a time.
+    Spans = 2,
+    /// Whole traces.
+    Traces = 3,
+}
+impl Evaluation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVALUATION_UNSPECIFIED",
+            Self::Rollups => "EVALUATION_ROLLUPS",
+            Self::Spans => "EVALUATION_SPANS",
+            Self::Traces => "EVALUATION_TRACES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVALUATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVALUATION_ROLLUPS" => Some(Self::Rollups),
+            "EVALUATION_SPANS" => Some(Self::Spans),
+            "EVALUATION_TRACES" => Some(Self::Traces),
+            _ => None,
+        }
+    }
+}
 /// A span's role in a call, as OpenTelemetry numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -572,6 +923,9 @@ pub mod trace_query_client {
         ///
         /// All pages show the data as it was when the first was asked for: while spans arrive, no trace is shown twice and
         /// none is skipped. (A span that was on its way at that very moment may still be counted.)
+        ///
+        /// The work for a page is limited. When the limit is reached the page ends with what is certain so far, and coverage
+        /// says so; its next_page_token goes on from there.
         pub async fn search_traces(
             &mut self,
             request: impl tonic::IntoRequest<super::SearchRequest>,
@@ -675,6 +1029,142 @@ pub mod trace_query_client {
                 .insert(GrpcMethod::new("tracewell.v1.TraceQuery", "ListOperations"));
             self.inner.unary(req, path, codec).await
         }
+        /// SearchTraces, page after page in one stream, so that the first traces are there while the others are looked for. Ends
+        /// with the last trace, or after page_size traces, or when the limit on work, which is one for the whole stream, is
+        /// reached; the last message says where to go on.
+        ///
+        /// DEADLINE_EXCEEDED also: the client did not read the stream in time.
+        pub async fn stream_traces(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::SearchTracesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tracewell.v1.TraceQuery/StreamTraces",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tracewell.v1.TraceQuery", "StreamTraces"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// What a TraceQL metrics query gives: series over time, or one value each. The spans of the range are measured, of all
+        /// traces; the values are exact, but for quantiles, which are within 1 %.
+        ///
+        /// INVALID_ARGUMENT: the query is none of metrics, or has an error, which the message points at; its answer would be too
+        /// large; or, without a step, the limit on work was reached before all spans were looked at.
+        pub async fn query_metrics(
+            &mut self,
+            request: impl tonic::IntoRequest<super::QueryMetricsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::QueryMetricsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tracewell.v1.TraceQuery/QueryMetrics",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tracewell.v1.TraceQuery", "QueryMetrics"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The keys of the attributes that spans have, in bytewise order, by scope: for autocomplete.
+        pub async fn list_attribute_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAttributeKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAttributeKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tracewell.v1.TraceQuery/ListAttributeKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tracewell.v1.TraceQuery", "ListAttributeKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The values that spans have under a name, for autocomplete: texts in bytewise order, then the others.
+        pub async fn list_attribute_values(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAttributeValuesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAttributeValuesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tracewell.v1.TraceQuery/ListAttributeValues",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("tracewell.v1.TraceQuery", "ListAttributeValues"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// How a search or a metrics query is answered: what the database leaves out by itself, what is computed afterwards, and
+        /// what the first page cost. It is run for that.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tracewell.v1.TraceQuery/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tracewell.v1.TraceQuery", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -709,6 +1199,9 @@ pub mod trace_query_server {
         ///
         /// All pages show the data as it was when the first was asked for: while spans arrive, no trace is shown twice and
         /// none is skipped. (A span that was on its way at that very moment may still be counted.)
+        ///
+        /// The work for a page is limited. When the limit is reached the page ends with what is certain so far, and coverage
+        /// says so; its next_page_token goes on from there.
         async fn search_traces(
             &self,
             request: tonic::Request<super::SearchRequest>,
@@ -744,6 +1237,58 @@ pub mod trace_query_server {
             tonic::Response<super::ListOperationsResponse>,
             tonic::Status,
         >;
+        /// Server streaming response type for the StreamTraces method.
+        type StreamTracesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::SearchTracesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// SearchTraces, page after page in one stream, so that the first traces are there while the others are looked for. Ends
+        /// with the last trace, or after page_size traces, or when the limit on work, which is one for the whole stream, is
+        /// reached; the last message says where to go on.
+        ///
+        /// DEADLINE_EXCEEDED also: the client did not read the stream in time.
+        async fn stream_traces(
+            &self,
+            request: tonic::Request<super::SearchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamTracesStream>,
+            tonic::Status,
+        >;
+        /// What a TraceQL metrics query gives: series over time, or one value each. The spans of the range are measured, of all
+        /// traces; the values are exact, but for quantiles, which are within 1 %.
+        ///
+        /// INVALID_ARGUMENT: the query is none of metrics, or has an error, which the message points at; its answer would be too
+        /// large; or, without a step, the limit on work was reached before all spans were looked at.
+        async fn query_metrics(
+            &self,
+            request: tonic::Request<super::QueryMetricsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::QueryMetricsResponse>,
+            tonic::Status,
+        >;
+        /// The keys of the attributes that spans have, in bytewise order, by scope: for autocomplete.
+        async fn list_attribute_keys(
+            &self,
+            request: tonic::Request<super::ListAttributeKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAttributeKeysResponse>,
+            tonic::Status,
+        >;
+        /// The values that spans have under a name, for autocomplete: texts in bytewise order, then the others.
+        async fn list_attribute_values(
+            &self,
+            request: tonic::Request<super::ListAttributeValuesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAttributeValuesResponse>,
+            tonic::Status,
+        >;
+        /// How a search or a metrics query is answered: what the database leaves out by itself, what is computed afterwards, and
+        /// what the first page cost. It is run for that.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
     }
     /// Reads traces and spans. Whatever was acknowledged to its sender is in the next answer.
     #[derive(Debug)]
@@ -1029,6 +1574,234 @@ pub mod trace_query_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListOperationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tracewell.v1.TraceQuery/StreamTraces" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamTracesSvc<T: TraceQuery>(pub Arc<T>);
+                    impl<
+                        T: TraceQuery,
+                    > tonic::server::ServerStreamingService<super::SearchRequest>
+                    for StreamTracesSvc<T> {
+                        type Response = super::SearchTracesResponse;
+                        type ResponseStream = T::StreamTracesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TraceQuery>::stream_traces(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamTracesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tracewell.v1.TraceQuery/QueryMetrics" => {
+                    #[allow(non_camel_case_types)]
+                    struct QueryMetricsSvc<T: TraceQuery>(pub Arc<T>);
+                    impl<
+                        T: TraceQuery,
+                    > tonic::server::UnaryService<super::QueryMetricsRequest>
+                    for QueryMetricsSvc<T> {
+                        type Response = super::QueryMetricsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::QueryMetricsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TraceQuery>::query_metrics(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = QueryMetricsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tracewell.v1.TraceQuery/ListAttributeKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAttributeKeysSvc<T: TraceQuery>(pub Arc<T>);
+                    impl<
+                        T: TraceQuery,
+                    > tonic::server::UnaryService<super::ListAttributeKeysRequest>
+                    for ListAttributeKeysSvc<T> {
+                        type Response = super::ListAttributeKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAttributeKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TraceQuery>::list_attribute_keys(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAttributeKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tracewell.v1.TraceQuery/ListAttributeValues" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAttributeValuesSvc<T: TraceQuery>(pub Arc<T>);
+                    impl<
+                        T: TraceQuery,
+                    > tonic::server::UnaryService<super::ListAttributeValuesRequest>
+                    for ListAttributeValuesSvc<T> {
+                        type Response = super::ListAttributeValuesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAttributeValuesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TraceQuery>::list_attribute_values(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAttributeValuesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tracewell.v1.TraceQuery/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: TraceQuery>(pub Arc<T>);
+                    impl<
+                        T: TraceQuery,
+                    > tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TraceQuery>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

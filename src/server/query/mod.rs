@@ -11,17 +11,23 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use super::generated::tracewell_v1::explain_request::Question as Explained;
 use super::generated::tracewell_v1::trace_query_server::{TraceQuery, TraceQueryServer};
 use super::generated::tracewell_v1::{
-    GetTraceRequest, GetTraceResponse, ListOperationsRequest, ListOperationsResponse, ListServicesRequest,
-    ListServicesResponse, SearchRequest, SearchSpansResponse, SearchTracesResponse,
+    ExplainRequest, ExplainResponse, GetTraceRequest, GetTraceResponse, ListAttributeKeysRequest,
+    ListAttributeKeysResponse, ListAttributeValuesRequest, ListAttributeValuesResponse, ListOperationsRequest,
+    ListOperationsResponse, ListServicesRequest, ListServicesResponse, QueryMetricsRequest, QueryMetricsResponse,
+    SearchRequest, SearchSpansResponse, SearchTracesResponse,
 };
 use super::status::Failure;
 use crate::query::{PageRequest, Query, QueryError};
 use crate::store::SpanStream;
 
+mod metrics;
+mod names;
 mod request;
 mod response;
+mod stream;
 
 /// The largest request: far more than 32 attribute conditions need.
 const REQUEST_BYTES_MAX: usize = 4 << 20;
@@ -62,19 +68,15 @@ impl TraceQuery for Service {
     }
 
     async fn search_traces(&self, request: Request<SearchRequest>) -> Result<Response<SearchTracesResponse>, Status> {
-        let (search, size, token) = request::search(request.into_inner()).map_err(status)?;
-        let page = PageRequest { size: Some(size), token: &token };
-        let page = self.query.search_traces(&search, &page).await.map_err(status)?;
-        let traces = page.items.into_iter().map(response::trace).collect();
-        Ok(Response::new(SearchTracesResponse { traces, next_page_token: page.next }))
+        let asked = request::search(request.into_inner()).map_err(status)?;
+        let page = self.query.search_traces(&asked.question.borrowed(), &asked.page()).await.map_err(status)?;
+        Ok(Response::new(response::traces_page(page)))
     }
 
     async fn search_spans(&self, request: Request<SearchRequest>) -> Result<Response<SearchSpansResponse>, Status> {
-        let (search, size, token) = request::search(request.into_inner()).map_err(status)?;
-        let page = PageRequest { size: Some(size), token: &token };
-        let page = self.query.search_spans(&search, &page).await.map_err(status)?;
-        let spans = page.items.iter().map(response::span).collect();
-        Ok(Response::new(SearchSpansResponse { spans, next_page_token: page.next }))
+        let asked = request::search(request.into_inner()).map_err(status)?;
+        let page = self.query.search_spans(&asked.question.borrowed(), &asked.page()).await.map_err(status)?;
+        Ok(Response::new(response::spans_page(page)))
     }
 
     async fn list_services(
@@ -85,6 +87,61 @@ impl TraceQuery for Service {
         let page = PageRequest { size: Some(request.page_size), token: &request.page_token };
         let page = self.query.services(&page).await.map_err(status)?;
         Ok(Response::new(ListServicesResponse { services: page.items, next_page_token: page.next }))
+    }
+
+    type StreamTracesStream = ReceiverStream<Result<SearchTracesResponse, Status>>;
+
+    async fn stream_traces(
+        &self,
+        request: Request<SearchRequest>,
+    ) -> Result<Response<Self::StreamTracesStream>, Status> {
+        let asked = request::search(request.into_inner()).map_err(status)?;
+        stream::traces(Arc::clone(&self.query), asked).await.map(Response::new).map_err(status)
+    }
+
+    async fn query_metrics(
+        &self,
+        request: Request<QueryMetricsRequest>,
+    ) -> Result<Response<QueryMetricsResponse>, Status> {
+        let request = metrics::request(&request.into_inner()).map_err(status)?;
+        let answer = self.query.metrics(&request).await.map_err(status)?;
+        Ok(Response::new(metrics::response(answer)))
+    }
+
+    async fn list_attribute_keys(
+        &self,
+        request: Request<ListAttributeKeysRequest>,
+    ) -> Result<Response<ListAttributeKeysResponse>, Status> {
+        let (request, size, token) = names::keys_request(request.into_inner()).map_err(status)?;
+        let page = PageRequest { size: Some(size), token: &token };
+        let page = self.query.attribute_keys(&request, &page).await.map_err(status)?;
+        Ok(Response::new(names::keys(page)))
+    }
+
+    async fn list_attribute_values(
+        &self,
+        request: Request<ListAttributeValuesRequest>,
+    ) -> Result<Response<ListAttributeValuesResponse>, Status> {
+        let (request, size, token) = names::values_request(request.into_inner()).map_err(status)?;
+        let page = PageRequest { size: Some(size), token: &token };
+        let page = self.query.attribute_values(&request, &page).await.map_err(status)?;
+        Ok(Response::new(names::values(page)))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        match request.into_inner().question.ok_or_else(request::no_question).map_err(status)? {
+            Explained::Search(request) => {
+                let asked = request::search(request).map_err(status)?;
+                let page = asked.page();
+                let explained = self.query.explain_search(&asked.question.borrowed(), &page).await.map_err(status)?;
+                Ok(Response::new(response::explained(explained)))
+            }
+            Explained::Metrics(request) => {
+                let request = metrics::request(&request).map_err(status)?;
+                let explained = self.query.explain_metrics(&request).await.map_err(status)?;
+                Ok(Response::new(response::explained(explained)))
+            }
+        }
     }
 
     async fn list_operations(

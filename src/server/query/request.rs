@@ -7,8 +7,12 @@ use crate::model::{
     AttributeCondition, AttributeScope, Search, SearchError, SearchFields, SpanKind, StatusCode, TraceId, UnixNanos,
 };
 use crate::otlp::decode;
-use crate::query::QueryError;
+use crate::query::{OwnedQuestion, PageRequest, QueryError, SPANS_PER_SET_DEFAULT};
+use crate::traceql;
+use crate::traceql::tree::{Body, Pipeline};
 
+/// A request for more spans of a set is read as one for this many.
+const SPANS_PER_SET_MAX: usize = 100;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 pub(super) fn trace_id(hex: &str) -> Result<TraceId, QueryError> {
@@ -19,8 +23,28 @@ pub(super) fn service(name: &str) -> Result<&str, QueryError> {
     if name.is_empty() { Err(bad("service", "must not be empty")) } else { Ok(name) }
 }
 
-/// The search, the size of the page and its token.
-pub(super) fn search(request: proto::SearchRequest) -> Result<(Search, i32, String), QueryError> {
+/// What is wrong when nothing is asked.
+pub(super) fn no_question() -> QueryError {
+    bad("question", "must be a search or a metrics query")
+}
+
+/// A search as it was sent.
+pub(super) struct Asked {
+    pub(super) question: OwnedQuestion,
+    pub(super) page_size: i32,
+    pub(super) page_token: String,
+}
+
+impl Asked {
+    pub(super) fn page(&self) -> PageRequest<'_> {
+        PageRequest { size: Some(self.page_size), token: &self.page_token }
+    }
+}
+
+/// What is searched for, and which page of it.
+pub(super) fn search(request: proto::SearchRequest) -> Result<Asked, QueryError> {
+    let query = pipeline(&request.query)?;
+    let spans_per_set_max = spans_per_set(request.spans_per_span_set)?;
     let attributes = request.attributes.into_iter().enumerate();
     let fields = SearchFields {
         start_min: request.start_time_min.map(|time| moment("start_time_min", time)).transpose()?,
@@ -35,7 +59,24 @@ pub(super) fn search(request: proto::SearchRequest) -> Result<(Search, i32, Stri
         attributes: attributes.map(|(at, sent)| condition(at, sent)).collect::<Result<_, _>>()?,
     };
     let search = Search::try_from(fields).map_err(|error| bad(field_name(&error), error.reason))?;
-    Ok((search, request.page_size, request.page_token))
+    let question = OwnedQuestion { search, query, spans_per_set_max };
+    Ok(Asked { question, page_size: request.page_size, page_token: request.page_token })
+}
+
+/// A query of spans; `None` for an empty text.
+fn pipeline(text: &str) -> Result<Option<Pipeline>, QueryError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match traceql::parse(text).map_err(|error| bad("query", error.to_string()))?.body {
+        Body::Traces(pipeline) => Ok(Some(pipeline)),
+        Body::Metrics(_) => Err(bad("query", "ends in a metrics function: ask QueryMetrics")),
+    }
+}
+
+fn spans_per_set(sent: i32) -> Result<usize, QueryError> {
+    let number = usize::try_from(sent).map_err(|_| bad("spans_per_span_set", "must not be negative"))?;
+    Ok(if number == 0 { SPANS_PER_SET_DEFAULT } else { number.min(SPANS_PER_SET_MAX) })
 }
 
 fn some_text(text: String) -> Option<String> {
@@ -50,12 +91,12 @@ fn field_name(error: &SearchError) -> &'static str {
     }
 }
 
-fn moment(field: &'static str, time: Timestamp) -> Result<UnixNanos, QueryError> {
+pub(super) fn moment(field: &'static str, time: Timestamp) -> Result<UnixNanos, QueryError> {
     let refused = || bad(field, "must be in the years 1970 to 2554, its nanos from 0 to 999999999");
     total_nanos(time.seconds, time.nanos).map(UnixNanos).ok_or_else(refused)
 }
 
-fn nanos(field: &'static str, duration: Duration) -> Result<u64, QueryError> {
+pub(super) fn nanos(field: &'static str, duration: Duration) -> Result<u64, QueryError> {
     let refused = || bad(field, "must be from 0 to 584 years, its nanos from 0 to 999999999");
     total_nanos(duration.seconds, duration.nanos).ok_or_else(refused)
 }
@@ -80,6 +121,6 @@ fn condition(at: usize, sent: proto::AttributeCondition) -> Result<AttributeCond
     Ok(AttributeCondition { scope, key: sent.key, value })
 }
 
-fn bad(field: &'static str, reason: impl Into<String>) -> QueryError {
+pub(super) fn bad(field: &'static str, reason: impl Into<String>) -> QueryError {
     QueryError::BadRequest { field, reason: reason.into() }
 }

@@ -1,10 +1,14 @@
 //! Model values as messages of the query service.
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use prost_types::{Duration, Timestamp};
 
 use super::super::generated::tracewell_v1 as proto;
 use crate::model::{Event, Link, Operation, Resource, Scope, ServiceSummary, Span, TraceSummary, UnixNanos};
 use crate::otlp::encode::{self, key_values};
+use crate::query::{Coverage, Evaluation, Explained, FoundTrace, SearchPage, ShownSpan, SpanSet};
+use crate::store::Counted;
+use crate::traceql::tree::Literal;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -74,7 +78,92 @@ fn scope(scope: &Scope) -> proto::Scope {
     }
 }
 
-pub(super) fn trace(trace: TraceSummary) -> proto::TraceSummary {
+pub(super) fn found_trace(found: FoundTrace) -> proto::TraceSummary {
+    let span_sets = found.span_sets.into_iter().map(span_set).collect();
+    proto::TraceSummary { span_sets, ..trace(found.summary) }
+}
+
+fn span_set(set: SpanSet) -> proto::SpanSet {
+    let spans = set.spans.into_iter().map(found_span).collect();
+    proto::SpanSet { matched: set.matched, spans, attributes: set.attributes.into_iter().map(key_value).collect() }
+}
+
+fn found_span(span: ShownSpan) -> proto::FoundSpan {
+    proto::FoundSpan {
+        span_id: span.span_id.to_string(),
+        name: span.name,
+        service: span.service,
+        start_time: Some(timestamp(span.start)),
+        duration: Some(duration(span.duration_nanos)),
+        attributes: span.selected.into_iter().map(key_value).collect(),
+    }
+}
+
+pub(super) fn key_value((key, literal): (String, Literal)) -> KeyValue {
+    KeyValue { key, value: Some(AnyValue { value: any_value(literal) }), ..KeyValue::default() }
+}
+
+/// What has no type of its own there is the text that the language has for it.
+fn any_value(literal: Literal) -> Option<any_value::Value> {
+    Some(match literal {
+        Literal::Nil => return None,
+        Literal::Bool(value) => any_value::Value::BoolValue(value),
+        Literal::Int(value) => any_value::Value::IntValue(value),
+        Literal::Float(value) => any_value::Value::DoubleValue(value),
+        Literal::Text(text) => any_value::Value::StringValue(text),
+        other @ (Literal::Duration(_) | Literal::Status(_) | Literal::Kind(_)) => {
+            any_value::Value::StringValue(other.to_string())
+        }
+    })
+}
+
+pub(super) fn coverage(coverage: &Coverage) -> proto::Coverage {
+    let too_large = &coverage.trace_ids_too_large;
+    proto::Coverage {
+        limit_reached: coverage.limit_reached,
+        covered_since: coverage.since.map(timestamp),
+        spans_read: coverage.work.of(Counted::SpansRead),
+        traces_read: coverage.work.of(Counted::TracesRead),
+        blocks_read: coverage.work.of(Counted::BlocksRead),
+        trace_ids_too_large: too_large.iter().map(ToString::to_string).collect(),
+    }
+}
+
+pub(super) fn explained(explained: Explained) -> proto::ExplainResponse {
+    let evaluation = match explained.evaluation {
+        Evaluation::Rollups => proto::Evaluation::Rollups,
+        Evaluation::Spans => proto::Evaluation::Spans,
+        Evaluation::Traces => proto::Evaluation::Traces,
+    };
+    let work = &explained.cost.work;
+    proto::ExplainResponse {
+        query: explained.query,
+        pushed_down: explained.pushed_down,
+        evaluation: evaluation.into(),
+        blocks: work.of(Counted::BlocksSeen),
+        blocks_left: work.of(Counted::BlocksLeft),
+        cost: Some(coverage(&explained.cost)),
+        duration: Some(duration(u64::try_from(explained.duration.as_nanos()).unwrap_or(u64::MAX))),
+    }
+}
+
+pub(super) fn traces_page(page: SearchPage<FoundTrace>) -> proto::SearchTracesResponse {
+    proto::SearchTracesResponse {
+        coverage: Some(coverage(&page.coverage)),
+        traces: page.items.into_iter().map(found_trace).collect(),
+        next_page_token: page.next,
+    }
+}
+
+pub(super) fn spans_page(page: SearchPage<Span>) -> proto::SearchSpansResponse {
+    proto::SearchSpansResponse {
+        coverage: Some(coverage(&page.coverage)),
+        spans: page.items.iter().map(span).collect(),
+        next_page_token: page.next,
+    }
+}
+
+fn trace(trace: TraceSummary) -> proto::TraceSummary {
     let duration = duration(trace.duration_nanos());
     let (root_service, root_name) = trace.root.unwrap_or_default();
     proto::TraceSummary {
@@ -86,6 +175,7 @@ pub(super) fn trace(trace: TraceSummary) -> proto::TraceSummary {
         span_count: trace.span_count,
         error_count: trace.error_count,
         services: trace.services.into_iter().map(service).collect(),
+        span_sets: Vec::new(),
     }
 }
 
@@ -102,12 +192,12 @@ fn hex(id: Option<impl ToString>) -> String {
     id.map_or_else(String::new, |id| id.to_string())
 }
 
-fn timestamp(time: UnixNanos) -> Timestamp {
+pub(super) fn timestamp(time: UnixNanos) -> Timestamp {
     let (seconds, nanos) = split(time.0);
     Timestamp { seconds, nanos }
 }
 
-fn duration(nanos: u64) -> Duration {
+pub(super) fn duration(nanos: u64) -> Duration {
     let (seconds, nanos) = split(nanos);
     Duration { seconds, nanos }
 }
@@ -259,6 +349,27 @@ mod tests {
         #[test]
         fn no_span_is_larger_than_its_estimate(of in spans()) {
             prop_assert!(sent(&span(&of)) <= size::span(&of));
+        }
+
+        #[test]
+        fn no_found_trace_is_larger_than_its_estimate(name in texts(), spans in 0..5_usize, sets in prop_oneof![Just(0), Just(1), Just(60_usize)]) {
+            let literals = [
+                Literal::Nil, Literal::Int(-1), Literal::Float(0.5), Literal::Bool(true), Literal::Text(name.clone()),
+                Literal::Duration(i64::MIN + 1), Literal::Status(StatusCode::ERROR), Literal::Kind(SpanKind::PRODUCER),
+            ];
+            let literals: Vec<_> = literals.into_iter().map(|literal| (String::new(), literal)).collect();
+            let shown = ShownSpan {
+                span_id: SpanId::from_slice(&[255; 8]).unwrap(), name: name.clone(), service: name.clone(),
+                start: UnixNanos(u64::MAX), duration_nanos: u64::MAX, selected: literals.clone(),
+            };
+            let set = SpanSet { matched: u64::MAX, spans: vec![shown; spans], attributes: literals };
+            let summary = TraceSummary {
+                trace_id: TraceId::from_slice(&[255; 16]).unwrap(), start: UnixNanos(0), end: UnixNanos(0),
+                root: None, span_count: 0, error_count: 0, services: vec![],
+            };
+            let of = FoundTrace { summary, span_sets: vec![set; sets] };
+            let estimate = size::found_trace(&of);
+            prop_assert!(sent(&found_trace(of)) <= estimate);
         }
 
         #[test]

@@ -38,7 +38,7 @@ use std::cmp::Ordering;
 use super::text;
 use crate::model::Attribute;
 
-pub(crate) use read::{read_attributes, read_entity_refs, read_events, read_links};
+pub(crate) use read::{read_attributes, read_entity_refs, read_events, read_links, read_value};
 pub(crate) use write::{attributes, entity_refs, events, links, value};
 
 /// Arrays and objects nest this deep at most, all brackets of the text counted: more than any request that protobuf

@@ -34,7 +34,6 @@ pub(crate) fn read_entity_refs(text: &[u8]) -> Result<Vec<EntityRef>, StoreError
 }
 
 /// Reads what [`value`](super::value) wrote.
-#[cfg(test)]
 pub(crate) fn read_value(text: &[u8]) -> Result<Value, StoreError> {
     parse("value", text).map(|AnyValue(value)| value)
 }

@@ -5,15 +5,15 @@
 //!
 //! `write.rs` writes (`rows.rs` makes the rows, `dictionary.rs` what rows share); `compact/` makes history (`block/` is
 //! how a block is written and read, `derived/` what is summed up); `retention/` removes what is old; `read/` answers (`scan.rs` makes the statements on
-//! rows, `row.rs` reads them, `history/` does both for blocks); `open.rs` waits and migrates. Writers and readers have
+//! rows, `filter/` what a filter adds to them, `row.rs` reads them, `history/` does both for blocks); `open.rs` waits and migrates. Writers and readers have
 //! their own connections, so that no crowd of readers keeps a write from its commit.
 
 mod block;
 mod compact;
-#[cfg_attr(not(test), expect(dead_code, reason = "rollups are written; no door asks for them yet"))]
 mod derived;
 mod dictionary;
 mod error;
+mod filter;
 mod history;
 mod open;
 #[cfg(test)]
@@ -35,8 +35,8 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
 use super::{
-    Backlog, Batch, Compaction, CompactionSettings, Retained, RetentionSettings, Scan, SpanStore, SpanStream,
-    StoreError, Watermark, Written,
+    Backlog, Batch, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings, RollupRequest,
+    RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark, Work, Written,
 };
 use crate::metrics::CorruptBlocks;
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
@@ -221,12 +221,28 @@ impl SpanStore for PostgresStore {
         self.reader.clone().trace(trace_id)
     }
 
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        self.reader.clone().traces(trace_ids, as_of, work)
+    }
+
     fn scan_spans(&self, scan: Scan) -> SpanStream {
         self.reader.clone().scan_spans(scan)
     }
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
         self.reader.scan_keys(&scan).await
+    }
+
+    async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
+        self.reader.scan_places(&scan).await
+    }
+
+    async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        self.reader.clone().rollups(request).await
+    }
+
+    async fn count_blocks(&self, scan: &Scan) -> Result<(), StoreError> {
+        self.reader.count_blocks(scan).await
     }
 
     async fn summaries(
@@ -252,6 +268,10 @@ impl SpanStore for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError> {
         self.reader.operations(service, after, limit).await
+    }
+
+    fn names(&self, scan: NameScan) -> NameStream {
+        self.reader.clone().names(scan)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

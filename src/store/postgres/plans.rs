@@ -3,16 +3,21 @@
 
 use std::time::Duration;
 
+use regex::Regex;
 use sqlx::{AssertSqlSafe, Execute, Executor, PgConnection, Row};
 
-use super::read::{SUMMARIES, trace_statement};
+use super::block::TRACE_BLOCKS;
+use super::filter::{Told, tell};
+use super::history::{Between, candidates_statement};
+use super::read::{HOT_COUNTS, SUMMARIES, rows_statement, trace_statement};
 use super::row::{KEY_COLUMNS, SPAN_COLUMNS};
 use super::time::Micros;
 use super::{PostgresSettings, PostgresStore, scan};
 use crate::model::{
-    AttributeCondition, AttributeScope, Search, SearchFields, SpanId, SpanKey, SpanKind, TraceId, UnixNanos, Value,
+    AttributeCondition, AttributeIs, AttributeScope, Condition, Filter, Search, SearchFields, Span, SpanId, SpanKey,
+    SpanKind, TextIs, TraceId, UnixNanos, Value, Within,
 };
-use crate::store::{Scan, SpanStore, Watermark};
+use crate::store::{Batch, CompactionSettings, Scan, SpanStore, Watermark};
 
 #[path = "../../../tests/support/postgres.rs"]
 pub(super) mod support;
@@ -69,7 +74,8 @@ async fn plan(
 
 async fn plan_of_scan(scan: &Scan, connection: &mut PgConnection) -> String {
     let limit = i64::try_from(scan.limit).unwrap();
-    let mut statement = scan::statement(scan, SPAN_COLUMNS, scan.before, limit).unwrap();
+    let told = tell(&scan.filter, connection).await.unwrap();
+    let mut statement = scan::statement(scan, &told, SPAN_COLUMNS, scan.before, limit).unwrap();
     let mut query = statement.build();
     let arguments = query.take_arguments().unwrap().unwrap();
     let explain = format!("explain {}", query.sql().as_str());
@@ -77,7 +83,7 @@ async fn plan_of_scan(scan: &Scan, connection: &mut PgConnection) -> String {
 }
 
 fn newest(fields: SearchFields) -> Scan {
-    Scan { search: Search::try_from(fields).unwrap(), as_of: None, before: None, limit: 20 }
+    Scan { limit: 20, ..Scan::of(Search::try_from(fields).unwrap()) }
 }
 
 /// The service and time index is read backwards, and no other way leads to the spans.
@@ -125,6 +131,42 @@ async fn scans_read_the_index_backwards() {
     filled.end().await;
 }
 
+/// What a filter says of services, traces or time leads to the rows; the rest of it is asked of the rows that are read.
+#[tokio::test]
+async fn filters_go_by_the_indexes() {
+    let filled = Filled::new().await;
+    let mut connection = filled.reader().await;
+    let text = |text: &str| TextIs::Equal(text.to_owned());
+    let attribute = |within, key: &str, is| Filter::Is(Condition::Attribute { within, key: key.to_owned(), is });
+    let service = |name: &str| Filter::Is(Condition::Service(text(name)));
+    let name = Filter::Is(Condition::Name(text("operation 7")));
+    let rest = Filter::OneOf(vec![
+        attribute(Within::Anywhere, "key", AttributeIs::Number { min: 1.0, max: 2.0 }),
+        attribute(Within::Span, "url", AttributeIs::Text(text("http://example.com/7"))),
+    ]);
+    let matching = Filter::Is(Condition::Service(TextIs::Matching(Regex::new("^service 1.$").unwrap())));
+    let hour = SearchFields { start_min: Some(UnixNanos(MINUTE_20.unsigned_abs() * 1_000)), ..SearchFields::default() };
+    let with = |filters: Vec<Filter>| Scan { filter: Filter::All(filters), ..newest(SearchFields::default()) };
+    let cases = [
+        (with(vec![service("service 3"), rest.clone()]), "(service_id = '"),
+        (
+            with(vec![Filter::OneOf(vec![service("service 3"), service("service 4")]), rest.clone()]),
+            "service.service_id",
+        ),
+        (with(vec![matching, name.clone()]), "service.service_id"),
+        (with(vec![attribute(Within::Resource, "region", AttributeIs::There), name]), "service.service_id"),
+        (Scan { filter: rest, ..newest(hour) }, "start_time >="),
+    ];
+    for (scan, index_condition) in cases {
+        check_newest(&plan_of_scan(&scan, &mut connection).await, index_condition);
+    }
+    let of_trace = Filter::Is(Condition::TraceId(TraceId::from_slice(&[1; 16]).unwrap()));
+    let plan = plan_of_scan(&with(vec![of_trace]), &mut connection).await;
+    assert!(plan.contains("span_row_1_encode_idx") && !plan.contains("Seq Scan on span_row"), "{plan}");
+    drop(connection);
+    filled.end().await;
+}
+
 #[tokio::test]
 async fn traces_are_found_by_the_index() {
     let filled = Filled::new().await;
@@ -139,7 +181,20 @@ async fn traces_are_found_by_the_index() {
                 .bind(None::<i16>)
                 .bind(None::<Vec<u8>>)
                 .bind(None::<i64>)
+                .bind(None::<Micros>)
                 .bind(1_000_i64),
+            &mut connection,
+        )
+        .await,
+        plan(
+            sqlx::query(AssertSqlSafe(format!("explain {HOT_COUNTS}"))).bind(vec![id.to_owned(); 256]).bind(20_000_i64),
+            &mut connection,
+        )
+        .await,
+        plan(
+            sqlx::query(AssertSqlSafe(format!("explain {}", rows_statement().0)))
+                .bind(vec![id.to_owned(); 256])
+                .bind(Some(Micros(MINUTE_20))),
             &mut connection,
         )
         .await,
@@ -156,6 +211,50 @@ async fn traces_are_found_by_the_index() {
     }
     drop(connection);
     filled.end().await;
+}
+
+/// A block, as it is, for each minute of a day; of every tenth, the service is another.
+const BLOCKS: &str = "
+    insert into span_block
+        select made.* from (select b from span_block b limit 1) one (b)
+        cross join generate_series(1, 1440) n
+        cross join lateral (select timestamptz '2026-01-02 00:00:00+00' + n * interval '1 min' as start) t
+        cross join lateral jsonb_populate_record(one.b, jsonb_build_object('block_id', n, 'service_id', n % 10,
+            'hour', date_trunc('hour', t.start), 'start_min', t.start, 'start_max', t.start + interval '1 s')) made;
+    analyze span_block";
+
+/// A scan reads no more of the history than its time, wherever that lies; and the blocks of traces are found by their ids.
+#[tokio::test]
+async fn blocks_are_found_by_their_time() {
+    let database = support::TestDatabase::create().await;
+    let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+    store.write(&[Batch::new(vec![Span::example("get")])]).await.unwrap();
+    store.compact(&CompactionSettings::at_once(Duration::ZERO)).await.unwrap();
+    database.connect().await.execute(BLOCKS).await.unwrap();
+    let mut connection = store.reader.pool.acquire().await.unwrap();
+    let time = |minute: u64| Some(UnixNanos((1_767_312_000 + minute * 60) * 1_000_000_000));
+    let search = SearchFields { start_min: time(600), start_max: time(605), ..SearchFields::default() };
+    let between = Between { before: None, floor: None };
+    let scan = newest(search);
+    for told in [Told::everything(), tell(&Filter::Is(Condition::Root), &mut connection).await.unwrap()] {
+        let mut statement = candidates_statement(&scan, &told, between, None).unwrap();
+        let mut query = statement.build();
+        let arguments = query.take_arguments().unwrap().unwrap();
+        let explain = format!("explain (analyze, costs off, timing off, summary off) {}", query.sql().as_str());
+        let plan = plan(sqlx::query_with(AssertSqlSafe(explain), arguments), &mut connection).await;
+        assert!(plan.contains("Index Cond: ((start_max <= ") && plan.contains("AND (start_max >= "), "{plan}");
+        // Those that begin in the hour after are looked at and left out.
+        let removed = plan.split("Rows Removed by Filter: ").nth(1).and_then(|rest| rest.lines().next());
+        assert!(removed.and_then(|rows| rows.parse().ok()).is_some_and(|rows: u64| rows <= 65), "{plan}");
+    }
+    let explain = format!("explain {TRACE_BLOCKS}");
+    let ids = vec!["28dd2c7955ce926456240b2ff0100bde"; 128];
+    let query = sqlx::query(AssertSqlSafe(explain)).bind(ids).bind((0..128_i64).collect::<Vec<_>>());
+    let plan = plan(query, &mut connection).await;
+    // The partition of the only day that there is one for is empty.
+    assert!(plan.contains("_block_id_idx") && !plan.contains("Seq Scan on span_block_default"), "{plan}");
+    drop(connection);
+    store.close().await;
 }
 
 /// What people ask of the views, with the settings that their connections have.
@@ -218,7 +317,7 @@ async fn keys_are_scanned_like_spans() {
     let filled = Filled::new().await;
     let mut connection = filled.reader().await;
     let scan = newest(SearchFields { service: Some("service 3".to_owned()), ..SearchFields::default() });
-    let mut statement = scan::statement(&scan, KEY_COLUMNS, None, 20).unwrap();
+    let mut statement = scan::statement(&scan, &Told::everything(), KEY_COLUMNS, None, 20).unwrap();
     let mut query = statement.build();
     let arguments = query.take_arguments().unwrap().unwrap();
     let explain = format!("explain {}", query.sql().as_str());

@@ -4,6 +4,7 @@
 use sqlx::{Postgres, QueryBuilder};
 
 use super::dictionary::{json_text, service_id};
+use super::filter::{Told, push_row};
 use super::row::IS_HOT;
 use super::time::Micros;
 use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Search, SpanKey, UnixNanos};
@@ -16,29 +17,51 @@ const KEY_DESCENDING: [&str; 5] = ["start_time", "start_nano", "trace_id", "span
 
 /// The rows of a scan before a key, at most so many, exact copies not removed.
 ///
-/// With a service, its part of the index is read backwards. Without one, the newest rows of each service are, and the
-/// newest of those are taken: an index of start times alone would be a third one to keep up on every write.
+/// With a service, its part of the index is read backwards. With several, or with any, the newest rows of each service
+/// are, and the newest of those are taken: an index of start times alone would be a third one to keep up on every write.
+/// With a few traces, their index leads to the rows.
 pub(super) fn statement(
     scan: &Scan,
+    told: &Told,
     columns: &str,
     before: Option<SpanKey>,
     rows_max: i64,
 ) -> Result<Builder, StoreError> {
-    let Some(service) = &scan.search.service else {
-        let mut sql = Builder::new("select found.* from service cross join lateral (");
-        rows_of_a_service(scan, columns, before, &mut sql, |sql| {
-            sql.push("service.service_id");
-        })?;
-        newest(&mut sql, "s", rows_max);
-        sql.push(") found");
-        newest(&mut sql, "found", rows_max);
-        return Ok(sql);
+    let service_ids = match &scan.search.service {
+        Some(service) => Some(vec![service_id(service)]),
+        None => told.service_ids().map(Vec::from_iter),
     };
     let mut sql = Builder::new("");
-    rows_of_a_service(scan, columns, before, &mut sql, |sql| {
-        sql.push_bind(service_id(service));
-    })?;
+    if let Some(trace_ids) = told.trace_ids() {
+        let ids: Vec<_> = trace_ids.iter().map(ToString::to_string).collect();
+        push_rows(columns, &mut sql);
+        sql.push(" and encode(s.trace_id, 'hex') collate \"C\" = any(").push_bind(ids).push(")");
+        if let Some(service) = &scan.search.service {
+            sql.push(" and s.service_id = ").push_bind(service_id(service));
+        }
+        push_conditions(scan, told, before, &mut sql)?;
+        newest(&mut sql, "s", rows_max);
+        return Ok(sql);
+    }
+    if let Some([service_id]) = service_ids.as_deref() {
+        push_rows(columns, &mut sql);
+        sql.push(" and s.service_id = ").push_bind(*service_id);
+        push_conditions(scan, told, before, &mut sql)?;
+        newest(&mut sql, "s", rows_max);
+        return Ok(sql);
+    }
+    sql.push("select found.* from ");
+    match service_ids {
+        Some(ids) => sql.push("unnest(").push_bind(ids).push("::bigint[]) service (service_id)"),
+        None => sql.push("service"),
+    };
+    sql.push(" cross join lateral (");
+    push_rows(columns, &mut sql);
+    sql.push(" and s.service_id = service.service_id");
+    push_conditions(scan, told, before, &mut sql)?;
     newest(&mut sql, "s", rows_max);
+    sql.push(") found");
+    newest(&mut sql, "found", rows_max);
     Ok(sql)
 }
 
@@ -51,22 +74,21 @@ fn newest(sql: &mut Builder, table: &str, rows_max: i64) {
     sql.push(" limit ").push_bind(rows_max);
 }
 
-fn rows_of_a_service(
-    scan: &Scan,
-    columns: &str,
-    before: Option<SpanKey>,
-    sql: &mut Builder,
-    push_service_id: impl FnOnce(&mut Builder),
-) -> Result<(), StoreError> {
-    sql.push("select ").push(columns).push(" from span_row s where ").push(IS_HOT).push(" and s.service_id = ");
-    push_service_id(sql);
+fn push_rows(columns: &str, sql: &mut Builder) {
+    sql.push("select ").push(columns).push(" from span_row s where ").push(IS_HOT);
+}
+
+fn push_conditions(scan: &Scan, told: &Told, before: Option<SpanKey>, sql: &mut Builder) -> Result<(), StoreError> {
     if let Some(before) = before {
         push_before(before, sql);
     }
     if let Some(as_of) = scan.as_of {
         sql.push(" and s.received_time <= ").push_bind(Micros(as_of.0));
     }
-    push_search(&scan.search, sql)
+    push_search(&scan.search, sql)?;
+    sql.push(" and ");
+    push_row(told, sql);
+    Ok(())
 }
 
 /// The index understands the first column of such a comparison.
@@ -78,7 +100,7 @@ fn push_before(key: SpanKey, sql: &mut Builder) {
     sql.push(", ").push_bind(key.digest).push(")");
 }
 
-fn push_start(comparison: &str, time: UnixNanos, sql: &mut Builder) {
+pub(super) fn push_start(comparison: &str, time: UnixNanos, sql: &mut Builder) {
     let (micros, nanos) = time.to_micros_and_nanos();
     sql.push(format_args!(" and (s.start_time, s.start_nano) {comparison} ("));
     sql.push_bind(Micros(micros)).push(", ").push_bind(nanos).push(")");

@@ -1,6 +1,7 @@
 //! Spans in a SQLite file: for a laptop, a test run, an edge box. One process at a time owns the file.
 //!
-//! `open.rs` opens it, `write.rs` is the way in, `search.rs` (which rows) and `read.rs` (what is in them) the way out, `retain.rs` lets go what is old;
+//! `open.rs` opens it, `write.rs` is the way in, `search.rs` and `filter.rs` (which rows) and `read.rs` (what is in them) the
+//! way out, `names.rs` lists without reading spans, `rollups.rs` counts, `retain.rs` lets go what is old;
 //! `row.rs` and `dictionary.rs` turn columns into the model, `error.rs` sorts what SQLite may say. The tables and the
 //! views for people who ask in SQL are in `migrations/sqlite/`.
 
@@ -13,15 +14,22 @@ use futures::{StreamExt, TryStreamExt};
 use self::open::{Lock, Pools};
 use self::read::Reader;
 use self::write::Writer;
+use super::names::of_spans;
 use super::open::OpenError;
-use super::{Batch, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use super::{
+    Batch, NameScan, NameStream, Retained, RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream,
+    StoreError, Watermark, Work, Written,
+};
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 
 mod dictionary;
 mod error;
+mod filter;
+mod names;
 mod open;
 mod read;
 mod retain;
+mod rollups;
 mod row;
 mod search;
 mod statements;
@@ -77,7 +85,11 @@ impl SpanStore for SqliteStore {
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
-        read::trace(Arc::clone(&self.reader), trace_id).boxed()
+        read::traces(Arc::clone(&self.reader), vec![trace_id], None, Work::default()).boxed()
+    }
+
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        read::traces(Arc::clone(&self.reader), trace_ids, as_of, work).boxed()
     }
 
     fn scan_spans(&self, scan: Scan) -> SpanStream {
@@ -85,10 +97,14 @@ impl SpanStore for SqliteStore {
     }
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
-        if scan.search.attributes.is_empty() {
+        if scan.search.attributes.is_empty() && filter::is_exact(&scan.filter) {
             return self.reader.scan_keys(&scan).await;
         }
         read::scan_spans(Arc::clone(&self.reader), scan).map_ok(|(key, _)| key).try_collect().await
+    }
+
+    async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        Ok(Some(rollups::rollups(Arc::clone(&self.reader), request).boxed()))
     }
 
     async fn summaries(
@@ -114,6 +130,11 @@ impl SpanStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError> {
         self.reader.operations(service, after, limit).await
+    }
+
+    fn names(&self, scan: NameScan) -> NameStream {
+        let shared = names::names(Arc::clone(&self.reader), &scan);
+        shared.unwrap_or_else(|| of_spans(self.scan_spans(scan.spans()), scan.listing))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -34,12 +34,13 @@ const CHECKPOINT_PAGES: &str = "4096";
 const LOG_BYTES_MAX: &str = "67108864";
 
 /// Version, description and statements of each migration, oldest first. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "spans", include_str!("../../../migrations/sqlite/0001_spans.sql")),
     (2, "receipts", include_str!("../../../migrations/sqlite/0002_receipts.sql")),
     (3, "red", include_str!("../../../migrations/sqlite/0003_red.sql")),
     (4, "views", include_str!("../../../migrations/sqlite/0004_views.sql")),
     (5, "retention", include_str!("../../../migrations/sqlite/0005_retention.sql")),
+    (6, "sql_contract", include_str!("../../../migrations/sqlite/0006_sql_contract.sql")),
 ];
 
 /// The right to be the only process on the file, for as long as this lives or until it is given back.

@@ -2,7 +2,7 @@
 //! nor a snapshot; rows never change (they may go, which a page that meant to have them does not mind) and the order of
 //! arrival is kept, so that pages fit together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +21,10 @@ use super::statements::{
     SELECT_FACTS, SELECT_ONE, SELECT_OPERATIONS, SELECT_OPERATIONS_AFTER, SELECT_SERVICES, SELECT_SPANS, SELECT_TRACE,
     SELECT_WATERMARK,
 };
-use crate::model::{Operation, Span, SpanFacts, SpanKey, SpanKind, StatusCode, TraceFold, TraceId, TraceSummary};
-use crate::store::{Scan, StoreError, Watermark, text};
+use crate::model::{
+    Keyed, Operation, Resource, Scope, Span, SpanFacts, SpanKey, SpanKind, StatusCode, TraceFold, TraceId, TraceSummary,
+};
+use crate::store::{Counted, Scan, StoreError, Watermark, Work, text};
 
 /// At most so many spans are read at once.
 const PAGE_SPANS_MAX: usize = 256;
@@ -69,12 +71,29 @@ impl Drop for Reading {
     }
 }
 
-/// The spans of a trace, oldest first.
-pub(super) fn trace(reader: Arc<Reader>, trace_id: TraceId) -> impl Stream<Item = Result<Span, StoreError>> {
+/// The spans of these traces that had arrived by then, trace by trace, oldest first. Small traces share a page.
+pub(super) fn traces(
+    reader: Arc<Reader>,
+    trace_ids: Vec<TraceId>,
+    as_of: Option<Watermark>,
+    work: Work,
+) -> impl Stream<Item = Result<Span, StoreError>> {
     try_stream! {
-        let arrivals = reader.arrivals(trace_id).await?;
-        for page in arrivals.chunks(PAGE_SPANS_MAX) {
-            for span in reader.spans(page).await?.into_iter().flatten() {
+        let mut seen = HashSet::with_capacity(trace_ids.len());
+        let mut trace_ids = trace_ids.into_iter().filter(|trace_id| seen.insert(*trace_id));
+        let mut arrivals = VecDeque::new();
+        loop {
+            while arrivals.len() < PAGE_SPANS_MAX && let Some(trace_id) = trace_ids.next() {
+                let of_trace = reader.arrivals(trace_id, as_of).await?;
+                work.add(Counted::TracesRead, usize::from(!of_trace.is_empty()));
+                arrivals.extend(of_trace);
+            }
+            if arrivals.is_empty() {
+                break;
+            }
+            let page: Vec<_> = arrivals.drain(..arrivals.len().min(PAGE_SPANS_MAX)).collect();
+            work.add(Counted::SpansRead, page.len());
+            for span in reader.spans(&page).await?.into_iter().flatten() {
                 yield span;
             }
         }
@@ -86,16 +105,20 @@ pub(super) fn scan_spans(reader: Arc<Reader>, scan: Scan) -> impl Stream<Item = 
     try_stream! {
         let mut before = scan.before;
         let mut left = scan.limit;
+        let mut rows = 0_usize;
         while left > 0 {
-            let rows = left.min(PAGE_SPANS_MAX);
+            // More each time: it may be that few of them match.
+            rows = left.max(rows.saturating_mul(2)).min(PAGE_SPANS_MAX);
             let mut found = reader.page(&scan, before, rows).await?;
             let is_last = found.len() < rows;
+            scan.work.add(Counted::SpansRead, found.len());
             before = found.last().map(|(key, _)| *key);
             found.dedup_by_key(|(key, _)| *key);
             let arrivals: Vec<_> = found.iter().map(|(_, arrival)| *arrival).collect();
             let spans = reader.spans(&arrivals).await?;
             let matching = found.into_iter().zip(spans).filter_map(|((key, _), span)| Some((key, span?)));
-            for item in matching.filter(|(_, span)| scan.search.matches(span)).take(left) {
+            let matches = |span: &Span| scan.search.matches(span) && scan.filter.matches(span);
+            for item in matching.filter(|(_, span)| matches(span)).take(left) {
                 left = left.saturating_sub(1);
                 yield item;
             }
@@ -121,10 +144,11 @@ impl Reader {
         Ok(Reading { connection, is_over })
     }
 
-    /// Where the spans of a trace are, oldest first, the first of copies only.
-    async fn arrivals(&self, trace_id: TraceId) -> Result<Vec<i64>, StoreError> {
+    /// Where the spans of a trace are that had arrived by then, oldest first, one of copies only.
+    async fn arrivals(&self, trace_id: TraceId, as_of: Option<Watermark>) -> Result<Vec<i64>, StoreError> {
         let mut reading = self.begin().await?;
-        let mut rows = query(SELECT_TRACE).bind(trace_id.to_string()).fetch(&mut *reading);
+        let arrived = as_of.map_or(i64::MAX, |watermark| watermark.0);
+        let mut rows = query(SELECT_TRACE).bind(trace_id.to_string()).bind(arrived).fetch(&mut *reading);
         let mut arrivals = Vec::new();
         let mut last = None;
         while let Some(row) = rows.try_next().await.map_err(store_error)? {
@@ -168,7 +192,7 @@ impl Reader {
         rows.iter().map(found).collect()
     }
 
-    /// The keys of a scan without conditions on attributes, newest first.
+    /// The keys of a scan without conditions that only a span can tell, newest first.
     pub(super) async fn scan_keys(&self, scan: &Scan) -> Result<Vec<SpanKey>, StoreError> {
         let mut keys: Vec<SpanKey> = Vec::new();
         let mut before = scan.before;
@@ -176,6 +200,7 @@ impl Reader {
             let rows = scan.limit.saturating_sub(keys.len()).min(PAGE_KEYS_MAX);
             let found = self.page(scan, before, rows).await?;
             let is_last = found.len() < rows;
+            scan.work.add(Counted::SpansRead, found.len());
             keys.extend(found.into_iter().map(|(key, _)| key));
             keys.dedup();
             before = keys.last().copied();
@@ -239,6 +264,16 @@ impl Reader {
         };
         let rows = statement.bind(limit_of(limit)).fetch_all(&mut *reading).await.map_err(store_error)?;
         rows.iter().map(operation).collect()
+    }
+
+    /// The resources with these keys.
+    pub(super) async fn resources(&self, keys: BTreeSet<i64>) -> Result<Vec<Arc<Keyed<Resource>>>, StoreError> {
+        Ok(self.dictionary.resources(keys, &mut *self.begin().await?).await?.into_values().collect())
+    }
+
+    /// The scopes with these keys.
+    pub(super) async fn scopes(&self, keys: BTreeSet<i64>) -> Result<Vec<Arc<Keyed<Scope>>>, StoreError> {
+        Ok(self.dictionary.scopes(keys, &mut *self.begin().await?).await?.into_values().collect())
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {

@@ -1,9 +1,10 @@
-//! A search as SQL: which rows may match, newest first. All conditions but those on attributes are exact; those are
-//! necessary, and `Search::matches` has the last word.
+//! A scan as SQL: which rows may match, newest first. All conditions of a search but those on attributes are exact; those
+//! are necessary, and `Search::matches` has the last word. What a filter adds is in `filter.rs`.
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::model::{Attribute, AttributeCondition, AttributeScope, Attributes, SpanKey, UnixNanos};
+use super::filter::{CONDITIONS_MAX, push_filter};
+use crate::model::{Attribute, AttributeCondition, AttributeScope, Attributes, Filter, SpanKey, UnixNanos, Value};
 use crate::store::{Scan, json, text};
 
 /// The statement that finds the next rows of a scan: at most `rows` of them, after `before`. `None` when a condition
@@ -23,6 +24,16 @@ pub(super) fn page(scan: &Scan, before: Option<SpanKey>, rows: usize) -> Option<
     for condition in &scan.search.attributes {
         push_attribute(&mut query, condition)?;
     }
+    match &scan.filter {
+        Filter::Everything => {}
+        // Each by itself, so that an index is seen that one of them could go by.
+        Filter::All(filters) if filters.len() <= CONDITIONS_MAX => {
+            for filter in filters {
+                push_filter(filter, query.push(" and "));
+            }
+        }
+        filter => push_filter(filter, query.push(" and ")),
+    }
     query.push(" order by start_time desc, start_nano desc, trace_id desc, span_id desc, digest desc limit ");
     query.push_bind(i64::try_from(rows).unwrap_or(i64::MAX));
     Some(query)
@@ -39,7 +50,8 @@ fn push_before(query: &mut QueryBuilder<Sqlite>, before: &SpanKey) {
     query.push(", ").push_bind(before.digest).push(")");
 }
 
-fn push_times(query: &mut QueryBuilder<Sqlite>, scan: &Scan) {
+/// That a row starts in the search's times.
+pub(super) fn push_times(query: &mut QueryBuilder<Sqlite>, scan: &Scan) {
     let mut push = |time: Option<UnixNanos>, bound: &str, exact: &str| {
         if let Some((micros, nanos)) = time.map(UnixNanos::to_micros_and_nanos) {
             query.push(bound).push_bind(micros).push(exact).push_bind(micros).push(", ").push_bind(nanos).push(")");
@@ -83,7 +95,7 @@ fn push_durations(query: &mut QueryBuilder<Sqlite>, scan: &Scan) -> Option<()> {
 /// That the text of the attributes has the key and the value in it, as they are written. (SQLite's `->` takes a key
 /// that begins with `$` for a path.)
 fn push_attribute(query: &mut QueryBuilder<Sqlite>, condition: &AttributeCondition) -> Option<()> {
-    let fragment = fragment(condition)?;
+    let fragment = fragment(&condition.key, &condition.value)?;
     let in_span = |query: &mut QueryBuilder<Sqlite>| {
         query.push("instr(attributes, ").push_bind(fragment.clone()).push(") > 0");
     };
@@ -106,8 +118,8 @@ fn push_attribute(query: &mut QueryBuilder<Sqlite>, condition: &AttributeConditi
 }
 
 /// `"key":value` as it stands in the text of attributes; `None` when no row can hold such a value.
-fn fragment(condition: &AttributeCondition) -> Option<String> {
-    let attribute = Attribute { key: condition.key.clone(), value: condition.value.clone() };
+pub(super) fn fragment(key: &str, value: &Value) -> Option<String> {
+    let attribute = Attribute { key: key.to_owned(), value: value.clone() };
     let mut object = Vec::new();
     json::attributes(&Attributes(vec![attribute]), &mut object).ok()?;
     let object = String::from_utf8(object).ok()?;

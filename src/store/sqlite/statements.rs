@@ -78,7 +78,7 @@ where scope_id in (select value from json_each(?))";
 pub(super) const SELECT_TRACE: &str = "
 select start_time, start_nano, trace_id, span_id, digest, arrival
 from span_row
-where lower(hex(trace_id)) = ?
+where lower(hex(trace_id)) = ? and arrival <= ?
 order by start_time, start_nano, span_id, digest";
 
 /// What a summary needs to know, trace by trace.

@@ -73,7 +73,7 @@ fn batch(ids: std::ops::Range<u64>) -> [Batch; 1] {
 }
 
 fn scan(fields: SearchFields) -> Scan {
-    Scan { search: Search::try_from(fields).unwrap(), as_of: None, before: None, limit: usize::MAX }
+    Scan::of(Search::try_from(fields).unwrap())
 }
 
 /// How SQLite goes about a statement, a line a step.
@@ -131,7 +131,7 @@ async fn look_ups_use_their_index() {
     let file = TestFile::create();
     let store = file.open().await;
     for (statement, step) in [
-        (SELECT_TRACE, "SEARCH span_row USING INDEX span_row_by_trace (<expr>=?)"),
+        (SELECT_TRACE, "SEARCH span_row USING INDEX span_row_by_trace (<expr>=? AND rowid<?)"),
         (SELECT_FACTS, "SEARCH span_row USING INDEX span_row_by_trace (<expr>=?"),
         (SELECT_SPANS.as_str(), "SEARCH span_row USING INTEGER PRIMARY KEY (rowid=?)"),
         (SELECT_WATERMARK, "SEARCH span_row"),

@@ -26,6 +26,6 @@ mod structure;
 mod trace;
 mod value;
 
-pub use metrics::{Intervals, IntervalsError, Measurement, Series};
+pub use metrics::{Counted, Intervals, IntervalsError, Measurement, MeasurementLimits, Series, TooMuch};
 pub use pipeline::{FoundSpan, Spanset, spansets};
 pub use trace::Trace;

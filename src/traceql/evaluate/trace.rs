@@ -7,7 +7,7 @@ use super::nested::{self, NestedSet};
 use crate::model::{Span, SpanFacts, SpanId, TraceFold, TraceSummary};
 
 /// All spans of one trace, in the order of their keys, exact copies once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Trace<'a> {
     spans: Vec<&'a Span>,
     with_id: HashMap<SpanId, Vec<usize>>,
@@ -20,13 +20,18 @@ impl<'a> Trace<'a> {
     /// A trace from its spans, in any order.
     #[must_use]
     pub fn new(spans: impl IntoIterator<Item = &'a Span>) -> Self {
+        let spans: Vec<_> = spans.into_iter().collect();
+        if spans.len() == 1 {
+            // It has no relatives, and nothing to be told from.
+            return Self { spans, ..Self::default() };
+        }
         let mut spans: Vec<_> = spans.into_iter().map(|span| (span.key(), span)).collect();
         spans.sort_by_key(|(key, _)| *key);
         spans.dedup_by_key(|(key, _)| *key);
         let spans: Vec<_> = spans.into_iter().map(|(_, span)| span).collect();
         let with_id = places(spans.iter().map(|span| Some(span.span_id)));
         let with_parent_id = places(spans.iter().map(|span| span.parent_span_id));
-        Self { spans, with_id, with_parent_id, summary: OnceCell::new(), nested: OnceCell::new() }
+        Self { spans, with_id, with_parent_id, ..Self::default() }
     }
 
     /// How many spans there are.

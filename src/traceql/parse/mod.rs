@@ -18,11 +18,14 @@ use pipeline::Chain;
 
 /// Reads a query without checking types.
 pub(super) fn parse(text: &str) -> Result<Query, QueryError> {
-    if text.len() > QUERY_BYTES_MAX {
-        return Err(QueryError::wrong(1, format!("the query is longer than {QUERY_BYTES_MAX} bytes")));
-    }
-    let end = Lexeme { column: text.chars().count().saturating_add(1), text: "", token: Token::End };
-    Parser { lexemes: lex(text)?, end, next: 0, level: 0, parts: 0, regexes: 0 }.query()
+    Parser::of(text)?.query()
+}
+
+/// Reads an attribute or an intrinsic, and nothing else.
+pub(super) fn parse_reference(text: &str) -> Result<Reference, QueryError> {
+    let mut parser = Parser::of(text)?;
+    let reference = parser.reference()?.ok_or_else(|| parser.unexpected(EXPECTED_REFERENCE))?;
+    if parser.peek().token == Token::End { Ok(reference) } else { Err(parser.unexpected("nothing after it")) }
 }
 
 /// How deep the parser goes: a parenthesis for each level of the tree, so that whatever is read can be read again as
@@ -57,6 +60,14 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
+    fn of(text: &'t str) -> Result<Self, QueryError> {
+        if text.len() > QUERY_BYTES_MAX {
+            return Err(QueryError::wrong(1, format!("the query is longer than {QUERY_BYTES_MAX} bytes")));
+        }
+        let end = Lexeme { column: text.chars().count().saturating_add(1), text: "", token: Token::End };
+        Ok(Self { lexemes: lex(text)?, end, next: 0, level: 0, parts: 0, regexes: 0 })
+    }
+
     fn query(mut self) -> Result<Query, QueryError> {
         if self.peek().token == Token::End {
             return Err(self.unexpected("a query such as { status = error }"));

@@ -12,6 +12,23 @@ pub struct Metrics {
     pub then: Vec<SecondStage>,
 }
 
+impl Metrics {
+    /// The functions over spans of the query, from left to right.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<&SpanMetrics> {
+        let mut leaves = Vec::new();
+        self.collect_leaves(&mut leaves);
+        leaves
+    }
+
+    fn collect_leaves<'q>(&'q self, leaves: &mut Vec<&'q SpanMetrics>) {
+        match &self.source {
+            MetricsSource::Spans(spans) => leaves.push(spans),
+            MetricsSource::Math(math) => math.collect_leaves(leaves),
+        }
+    }
+}
+
 /// Where series come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricsSource {
@@ -133,4 +150,17 @@ pub enum Math {
     Metrics(Box<Metrics>),
     /// `a + b`: one of `+ - * /`.
     Binary(Arithmetic, Box<Math>, Box<Math>),
+}
+
+impl Math {
+    fn collect_leaves<'q>(&'q self, leaves: &mut Vec<&'q SpanMetrics>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Metrics(metrics) => metrics.collect_leaves(leaves),
+            Self::Binary(_, left, right) => {
+                left.collect_leaves(leaves);
+                right.collect_leaves(leaves);
+            }
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub struct Hint {
     pub value: Literal,
 }
 
-/// The hints that are known. None of them changes what a right answer is.
+/// The hints that are known. None of them changes what a right answer is, and none is made use of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HintName {
     /// `most_recent`: the newest traces first, as always here.

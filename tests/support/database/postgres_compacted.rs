@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
 use tracewell::store::{
-    Batch, Compaction, CompactionSettings, Retained, RetentionSettings, Scan, SpanStore, SpanStream, StoreError,
-    Watermark, Written,
+    Batch, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings, RollupRequest,
+    RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
 };
 
 use super::{AT_ONCE, Database, postgres};
@@ -52,12 +52,24 @@ impl SpanStore for Compacting {
         self.0.trace(trace_id)
     }
 
+    fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
+        self.0.traces(trace_ids, as_of, work)
+    }
+
     fn scan_spans(&self, scan: Scan) -> SpanStream {
         self.0.scan_spans(scan)
     }
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
         self.0.scan_keys(scan).await
+    }
+
+    async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        self.0.rollups(request).await
+    }
+
+    async fn count_blocks(&self, scan: &Scan) -> Result<(), StoreError> {
+        self.0.count_blocks(scan).await
     }
 
     async fn summaries(
@@ -83,6 +95,10 @@ impl SpanStore for Compacting {
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError> {
         self.0.operations(service, after, limit).await
+    }
+
+    fn names(&self, scan: NameScan) -> NameStream {
+        self.0.names(scan)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

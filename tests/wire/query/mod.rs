@@ -21,24 +21,27 @@ use tracewell::store::{Batch, SpanStore};
 mod discovery;
 mod health;
 mod limits;
+mod metrics;
+mod names;
 mod refusal;
 mod scripted;
 mod search;
 mod trace;
+mod traceql;
 
 /// A connection to a server of its own, which ends with it.
-struct Served {
+pub(crate) struct Served {
     channel: Channel,
     _stop: DropGuard,
 }
 
 impl Served {
-    fn client(&self) -> TraceQueryClient<Channel> {
+    pub(crate) fn client(&self) -> TraceQueryClient<Channel> {
         TraceQueryClient::new(self.channel.clone())
     }
 }
 
-async fn served_with(store: Arc<dyn SpanStore>, settings: QuerySettings) -> Served {
+pub(crate) async fn served_with(store: Arc<dyn SpanStore>, settings: QuerySettings) -> Served {
     let (_, health) = Health::new().await;
     let (reflection_v1, reflection_v1alpha) = reflection::services().unwrap();
     let routes = query::routes(Arc::new(Query::new(store, settings)));

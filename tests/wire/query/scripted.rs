@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use tokio::sync::oneshot;
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
-use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Written};
+use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written};
 
 /// What a ping comes to.
 pub(super) enum Ping {
@@ -22,12 +23,24 @@ pub(super) enum Ping {
 pub(super) struct Scripted {
     /// What the one trace is.
     pub(super) trace: Mutex<Option<SpanStream>>,
+    /// What a scan tells when it begins, and what it holds until it is dropped.
+    pub(super) held: Mutex<Option<(oneshot::Sender<()>, oneshot::Sender<()>)>>,
     /// What pings come to; when there are no more, they are answered.
     pub(super) pings: Mutex<VecDeque<Ping>>,
 }
 
 pub(super) fn busy() -> StoreError {
     StoreError::Busy("away".into())
+}
+
+impl Scripted {
+    fn hold(&self) -> Option<oneshot::Sender<()>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        held.map(|(begun, held)| {
+            let _: Result<(), ()> = begun.send(());
+            held
+        })
+    }
 }
 
 #[async_trait]
@@ -46,10 +59,19 @@ impl SpanStore for Scripted {
         let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take();
         trace.unwrap_or_else(|| stream::empty().boxed())
     }
-    fn scan_spans(&self, _: Scan) -> SpanStream {
+    fn traces(&self, _: Vec<TraceId>, _: Option<Watermark>, _: Work) -> SpanStream {
         stream::pending().boxed()
     }
+    fn scan_spans(&self, _: Scan) -> SpanStream {
+        let held = self.hold();
+        stream::poll_fn(move |_| {
+            let _ = &held;
+            std::task::Poll::Pending
+        })
+        .boxed()
+    }
     async fn scan_keys(&self, _: Scan) -> Result<Vec<SpanKey>, StoreError> {
+        let _held = self.hold();
         std::future::pending().await
     }
     async fn summaries(&self, _: &[TraceId], _: Option<Watermark>) -> Result<Vec<TraceSummary>, StoreError> {

@@ -114,6 +114,7 @@ async fn a_found_trace_is_summed_up_whole() {
         span_count: 2,
         error_count: 1,
         services: vec![service("bank", 1), service("shop", 0)],
+        span_sets: Vec::new(),
     };
     assert_eq!(response.traces, [expected]);
     assert_eq!(response.next_page_token, "");

@@ -8,7 +8,7 @@ use std::f64::consts::TAU;
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Something that is decided by chance. Every subject has its own numbers, so that one can be asked for alone.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +37,13 @@ pub(crate) fn bits(seed: u64, subject: Subject, number: u64) -> u128 {
         Subject::Lot => b"lot",
         Subject::Backoff => b"backoff",
     };
-    let mut form = [0; 16];
+    // Not xxh3's own seed: of 16 bytes, it is added to what they are mixed with, so that the numbers of one seed are
+    // those of its neighbour in another order.
+    let mut form = [0; 24];
     form[..name.len()].copy_from_slice(name);
-    form[8..].copy_from_slice(&number.to_le_bytes());
-    xxh3_128_with_seed(&form, seed)
+    form[8..16].copy_from_slice(&number.to_le_bytes());
+    form[16..].copy_from_slice(&seed.to_le_bytes());
+    xxh3_128(&form)
 }
 
 /// A sequence of chances.
@@ -102,10 +105,18 @@ mod tests {
     #[test]
     fn the_numbers_do_not_change() {
         let mut chance = Chance::new(1, Subject::Trace, 7);
-        assert_eq!([chance.bits(), chance.bits()], [8_067_858_540_064_199_706, 16_701_724_940_573_099_121]);
+        assert_eq!([chance.bits(), chance.bits()], [11_596_520_751_794_548_871, 16_623_458_264_575_761_807]);
         assert_ne!(bits(1, Subject::Trace, 7), bits(1, Subject::Trace, 8));
         assert_ne!(bits(1, Subject::Trace, 7), bits(2, Subject::Trace, 7));
         assert_ne!(bits(1, Subject::Trace, 7), bits(1, Subject::Size, 7));
+    }
+
+    /// Neighbouring seeds and numbers have nothing in common.
+    #[test]
+    fn no_two_seeds_share_a_number() {
+        let seeds = (0..64).chain(1_000..1_064);
+        let all = seeds.flat_map(|seed| (0..256).map(move |number| bits(seed, Subject::Ids, number)));
+        assert_eq!(all.collect::<std::collections::HashSet<_>>().len(), 128 * 256);
     }
 
     #[test]

@@ -39,9 +39,9 @@ columns! {
     "shape_format", "shape_exact", "attribute_values", "events", "links", "text_bytes", "trace_checks", "checksum",
 }
 
-/// Of the blocks `$2` (bigint[]), what they have of the trace `$1` (in hex): rows of [`BLOCK_COLUMNS`] as if the block
-/// held nothing else, so that little is sent and decoded; the checksum, which is of the whole block, is null. A block
-/// without the trace gives no row.
+/// What the blocks `$2` (bigint[]) have of the traces `$1` (in hex), one of each in turn: rows of [`BLOCK_COLUMNS`] as if
+/// the block held nothing else, so that little is sent and decoded; the checksum, which is of the whole block, is null. A
+/// block without its trace gives no row. The planner is kept from reading all blocks to find these.
 pub(crate) const TRACE_BLOCKS: &str = "\
     select b.block_id, b.hour, b.service_id, b.start_min, b.start_max, b.end_max, b.received_min, b.received_max,
         b.duration_min, b.duration_max, x.last - x.before, b.error_count, b.names, b.attribute_keys, b.resource_ids,
@@ -58,13 +58,14 @@ pub(crate) const TRACE_BLOCKS: &str = "\
         array_to_string((string_to_array(b.events, E'\n'))[x.before + 1:x.last], E'\n'),
         array_to_string((string_to_array(b.links, E'\n'))[x.before + 1:x.last], E'\n'),
         b.text_bytes, b.trace_checks[x.number:x.number], null::bigint
-    from span_block b
-    cross join lateral (select array_position(b.trace_ids, $1::text::uuid) as number offset 0) t
+    from unnest($1::text[], $2::bigint[]) wanted (trace_id, block_id)
+    cross join lateral (select * from span_block where span_block.block_id = wanted.block_id offset 0) b
+    cross join lateral (select array_position(b.trace_ids, wanted.trace_id::uuid) as number offset 0) t
     cross join lateral (
         select t.number, coalesce(b.trace_end[t.number - 1]::int, 0) as before, b.trace_end[t.number]::int as last
         offset 0
     ) x
-    where b.block_id = any ($2) and x.number > 0";
+    where x.number > 0";
 
 /// What the column `checksum` says of the values of all columns before it.
 pub(super) fn checksum(values: &[Option<&[u8]>]) -> Result<i64, StoreError> {

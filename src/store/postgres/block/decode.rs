@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::hot::{HotRow, Texts};
 use super::stored::{Coded, Head, Shape, StoredBlock, StoredTrace, in_block};
 use super::{corrupt, trace_check};
-use crate::model::{Span, SpanKey, Status, TraceId, UnixNanos};
+use crate::model::{Span, SpanId, SpanKey, Status, TraceId, UnixNanos};
 use crate::store::postgres::row::Dictionary;
 use crate::store::{StoreError, json, text};
 
@@ -18,6 +18,26 @@ impl StoredBlock {
     /// What the heads' `shape` counts.
     pub(crate) fn shapes(&self) -> &[Shape] {
         &self.shapes
+    }
+
+    /// The parent of the span at a place; `None` for a root.
+    pub(crate) fn parent(&self, place: usize) -> Option<SpanId> {
+        self.parents.get(place).copied().flatten()
+    }
+
+    /// The text of a span's events; empty when it has none.
+    pub(crate) fn events(&self, place: usize) -> &str {
+        self.events.as_ref().map_or("", |lines| lines.get(place))
+    }
+
+    /// The text of a span's links; empty when it has none.
+    pub(crate) fn links(&self, place: usize) -> &str {
+        self.links.as_ref().map_or("", |lines| lines.get(place))
+    }
+
+    /// The keys of the spans' resources.
+    pub(crate) fn resource_ids(&self) -> &[i64] {
+        &self.resource_ids
     }
 
     /// Where a trace's spans are among the heads; nowhere when the block has none of it.
@@ -63,8 +83,7 @@ impl StoredBlock {
         let shape = self.shapes.get(head.shape).ok_or_else(missing)?;
         let attributes = self.attributes(place, shape)?;
         let [name, message, state] = [&span.name, &span.status.message, &span.trace_state].map(|own| text::stored(own));
-        let [events, links] =
-            [&self.events, &self.links].map(|lines| lines.as_ref().map_or("", |lines| lines.get(place)));
+        let (events, links) = (self.events(place), self.links(place));
         let exact = shape.exact.as_deref().unwrap_or_default();
         let texts = Texts::of(&[
             name.as_bytes(),
@@ -117,7 +136,7 @@ impl StoredBlock {
         Ok(Span {
             trace_id: head.trace_id,
             span_id: head.span_id,
-            parent_span_id: self.parents.get(place).copied().flatten(),
+            parent_span_id: self.parent(place),
             trace_state: text(&self.trace_states),
             flags: shape.flags.cast_unsigned(),
             name: shape.name.clone(),
@@ -126,9 +145,9 @@ impl StoredBlock {
             end: self.end(place, head)?,
             attributes: json::read_attributes(self.attributes(place, shape)?.as_bytes(), shape.exact.as_deref())?,
             dropped_attributes_count: shape.dropped[0].cast_unsigned(),
-            events: list(self.events.as_ref().map(|lines| lines.get(place)), json::read_events)?,
+            events: list(self.events(place), json::read_events)?,
             dropped_events_count: shape.dropped[1].cast_unsigned(),
-            links: list(self.links.as_ref().map(|lines| lines.get(place)), json::read_links)?,
+            links: list(self.links(place), json::read_links)?,
             dropped_links_count: shape.dropped[2].cast_unsigned(),
             status: Status { code: shape.status, message: text(&self.messages) },
             resource: dictionary.resource(head.resource_id)?,
@@ -177,6 +196,6 @@ fn in_span(place: usize, error: StoreError) -> StoreError {
 }
 
 /// Events or links; an empty line is none.
-fn list<T>(line: Option<&str>, read: impl FnOnce(&[u8]) -> Result<Vec<T>, StoreError>) -> Result<Vec<T>, StoreError> {
-    line.filter(|line| !line.is_empty()).map_or_else(|| Ok(Vec::new()), |line| read(line.as_bytes()))
+fn list<T>(line: &str, read: impl FnOnce(&[u8]) -> Result<Vec<T>, StoreError>) -> Result<Vec<T>, StoreError> {
+    if line.is_empty() { Ok(Vec::new()) } else { read(line.as_bytes()) }
 }

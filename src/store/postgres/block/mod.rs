@@ -3,17 +3,20 @@
 //!
 //! There: `hot.rs` reads rows of `span_row`, `encode.rs` makes a block of them (`cut.rs` takes their attributes apart,
 //! `template.rs` finds what they share, `numbers.rs` gives numbers to it), `columns.rs` writes the block. Back:
-//! `stored.rs` reads a block and checks it, `clue.rs` looks into its text, `decode.rs` makes spans of it, or rows, of
-//! which another block can be made. `wire.rs` is how PostgreSQL sends arrays. Which rows become
+//! `stored.rs` reads a block and checks it, `having.rs` and `formats.rs` look into its text, `decode.rs` makes spans of it,
+//! or rows, of which another block can be made; `starts.rs` reads a part of one. `wire.rs` is how PostgreSQL sends arrays.
+//! Which rows become
 //! blocks, and which blocks are read, is not decided here.
 
-mod clue;
 mod columns;
 mod cut;
 mod decode;
 mod encode;
+mod formats;
+mod having;
 mod hot;
 mod numbers;
+mod starts;
 mod stored;
 mod template;
 #[cfg(test)]
@@ -27,10 +30,11 @@ use sqlx::ValueRef;
 use sqlx::postgres::PgRow;
 use xxhash_rust::xxh3::Xxh3;
 
-pub(super) use clue::Clue;
 pub(super) use columns::{BLOCK_COLUMNS, COPY_BLOCKS, TRACE_BLOCKS, block_rows};
 pub(super) use encode::{Block, even_pieces, pieces};
+pub(super) use formats::Formats;
 pub(super) use hot::{HOT_COLUMNS, HotRow};
+pub(super) use starts::{BlockStarts, SpanStart, StartColumns};
 pub(super) use stored::{Head, Shape, StoredBlock};
 
 /// At most so many spans are in one block. Twice as many would save 6 % of the disk and double the time to open one.

@@ -76,7 +76,8 @@ pub(crate) struct Shape {
     pub(crate) kind: SpanKind,
     /// How it ended.
     pub(crate) status: StatusCode,
-    pub(super) scope_id: i64,
+    /// The key of its scope.
+    pub(crate) scope_id: i64,
     pub(super) flags: i32,
     pub(super) dropped: [i32; 3],
     /// The attributes' text between the values that vary.
@@ -182,7 +183,7 @@ fn texts(stored: Vec<&[u8]>) -> Option<Vec<String>> {
 }
 
 /// The value under a number.
-fn by_number<T>(values: &[T], number: i16) -> Option<&T> {
+pub(super) fn by_number<T>(values: &[T], number: i16) -> Option<&T> {
     values.get(usize::try_from(number).ok()?.checked_sub(1)?)
 }
 
@@ -325,7 +326,7 @@ impl Columns {
 }
 
 /// A number that was cut in three.
-fn joined(high: u64, middle: u8, low: i16) -> u64 {
+pub(super) fn joined(high: u64, middle: u8, low: i16) -> u64 {
     high << 24 | u64::from(middle) << 16 | u64::from(low.cast_unsigned())
 }
 

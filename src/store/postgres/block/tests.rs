@@ -194,7 +194,7 @@ async fn check_traces(block: &StoredBlock, dictionary: &Dictionary, connection: 
         for place in range.clone() {
             prop_assert_eq!(block.span(place, dictionary).unwrap().0.trace_id, *trace_id);
         }
-        let query = sqlx::query(TRACE_BLOCKS).bind(trace_id.to_string()).bind(vec![block.block_id, 0]);
+        let query = sqlx::query(TRACE_BLOCKS).bind(vec![trace_id.to_string(); 2]).bind(vec![block.block_id, 0]);
         let rows = query.fetch_all(&mut *connection).await.unwrap();
         prop_assert_eq!(rows.len(), 1);
         let alone = StoredBlock::read(&rows[0]).unwrap();
@@ -208,7 +208,7 @@ async fn check_traces(block: &StoredBlock, dictionary: &Dictionary, connection: 
     prop_assert_eq!(places, block.heads().len());
     let other = TraceId::from_slice(&[0x77; 16]).unwrap();
     prop_assert_eq!(block.places_of(other), 0..0);
-    let query = sqlx::query(TRACE_BLOCKS).bind(other.to_string()).bind(vec![block.block_id]);
+    let query = sqlx::query(TRACE_BLOCKS).bind(vec![other.to_string()]).bind(vec![block.block_id]);
     prop_assert!(query.fetch_all(connection).await.unwrap().is_empty());
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::super::error::meaning;
+#[cfg(test)]
 use crate::model::UnixNanos;
 use crate::store::StoreError;
 
@@ -34,6 +35,7 @@ pub(in crate::store::postgres) struct Day(pub(in crate::store::postgres) i32);
 
 impl Day {
     /// The day of a moment.
+    #[cfg(test)]
     pub(in crate::store::postgres) fn of(time: UnixNanos) -> Self {
         Self(i32::try_from(time.0 / 86_400_000_000_000).unwrap_or(i32::MAX))
     }

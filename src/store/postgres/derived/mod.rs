@@ -4,13 +4,11 @@
 //! Compaction fills [`TraceRows`](trace_row::TraceRows) and [`Rollups`](rollup::Rollups) with each span that it moves, exact copies left out, and flushes both in
 //! its transaction. Folding is commutative: however spans are spread over flushes and transactions, the rows are the same.
 //! There is one such transaction at a time; the advisory lock of compaction sees to that. [`day::add_days`] makes partitions,
-//! in a transaction of its own. Reading: [`trace_row::summaries`] and [`red::red`]. The tables are in
+//! in a transaction of its own. Reading: [`trace_row::summaries`], and `read/rollups.rs`. The tables are in
 //! `migrations/postgres/0005_derived.sql`, the views over them in `0006_views.sql`.
 
 pub(super) mod day;
-pub(super) mod histogram;
 mod lists;
-pub(super) mod red;
 pub(super) mod rollup;
 #[cfg(test)]
 mod tests;

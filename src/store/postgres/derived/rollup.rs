@@ -1,16 +1,15 @@
-//! The rollups: spans counted by minute, operation and status, and again by the hour. Reading is in `red.rs`.
+//! The rollups: spans counted by minute, operation and status, and again by the hour. Who asks for them is answered by
+//! `read/rollups.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::super::error::meaning;
-use super::super::row::Columns;
+use super::super::row::{Columns, corrupt};
 use super::super::time::Micros;
-use super::histogram::Red;
 use super::lists::Lists;
-use super::red::{read_histogram, read_sum};
-use crate::model::{StatusCode, UnixNanos};
+use crate::model::{DURATION_NANOS_MAX, Histogram, StatusCode, UnixNanos, histogram};
 use crate::store::StoreError;
 
 /// One statement is about so many rows at the most.
@@ -21,22 +20,79 @@ const HELD_NUMBERS_MAX: usize = 400_000;
 
 /// A table of rollups.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
-    pub(super) table: &'static str,
+pub(in crate::store::postgres) struct Step {
+    pub(in crate::store::postgres) table: &'static str,
     /// The column that says which minute or hour.
-    pub(super) column: &'static str,
+    pub(in crate::store::postgres) column: &'static str,
     /// How long that is.
-    pub(super) micros: i64,
+    micros: i64,
 }
 
-pub(super) const MINUTE: Step = Step { table: "red_minute_row", column: "minute", micros: 60_000_000 };
-pub(super) const HOUR: Step = Step { table: "red_hour_row", column: "hour", micros: 3_600_000_000 };
+pub(in crate::store::postgres) const MINUTE: Step =
+    Step { table: "red_minute_row", column: "minute", micros: 60_000_000 };
+pub(in crate::store::postgres) const HOUR: Step = Step { table: "red_hour_row", column: "hour", micros: 3_600_000_000 };
 
 impl Step {
     /// The beginning of the step that a moment lies in.
-    pub(super) fn begin(self, Micros(micros): Micros) -> Micros {
+    pub(in crate::store::postgres) fn begin(self, Micros(micros): Micros) -> Micros {
         Micros(micros.saturating_sub(micros.checked_rem_euclid(self.micros).unwrap_or_default()))
     }
+
+    /// The beginning of the step that begins then or next.
+    pub(in crate::store::postgres) fn next(self, Micros(micros): Micros) -> Micros {
+        self.begin(Micros(micros.saturating_add(self.micros).saturating_sub(1)))
+    }
+}
+
+/// How many spans there are in a row, and how long they took.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Row {
+    span_count: u64,
+    duration_sum: u128,
+    histogram: Histogram,
+}
+
+impl Row {
+    /// Adds a span. Says whether its bucket was empty.
+    fn add(&mut self, duration_nanos: u64) -> bool {
+        let duration = duration_nanos.min(DURATION_NANOS_MAX);
+        let filled = self.histogram.len();
+        self.span_count = self.span_count.saturating_add(1);
+        self.duration_sum = self.duration_sum.saturating_add(u128::from(duration));
+        self.histogram.add(histogram::bucket(duration), 1);
+        self.histogram.len() > filled
+    }
+
+    /// Adds other spans.
+    fn merge(&mut self, other: &Self) {
+        self.span_count = self.span_count.saturating_add(other.span_count);
+        self.duration_sum = self.duration_sum.saturating_add(other.duration_sum);
+        self.histogram.merge(&other.histogram);
+    }
+}
+
+/// Buckets and counts as the tables have them: a count beyond an int in parts.
+fn parts(histogram: &Histogram) -> impl Iterator<Item = (i16, i32)> {
+    histogram.iter().flat_map(|(bucket, count)| {
+        let mut rest = count;
+        std::iter::from_fn(move || {
+            let part = i32::try_from(rest).unwrap_or(i32::MAX);
+            rest = rest.saturating_sub(u64::from(part.unsigned_abs()));
+            (part > 0).then_some((bucket, part))
+        })
+    })
+}
+
+/// A sum as text: the driver has no type for it.
+pub(in crate::store::postgres) fn read_sum(columns: &mut Columns<'_>) -> Result<u128, StoreError> {
+    columns.take::<&str>()?.parse().map_err(|_| corrupt("the durations of a rollup have no sum"))
+}
+
+/// The columns `buckets` and `counts`.
+pub(in crate::store::postgres) fn read_histogram(columns: &mut Columns<'_>) -> Result<Histogram, StoreError> {
+    let (buckets, counts) = (columns.take::<Vec<i16>>()?, columns.take::<Vec<i32>>()?);
+    let counts = counts.into_iter().map(|count| u64::try_from(count).unwrap_or_default());
+    Ok(buckets.into_iter().zip(counts).collect())
 }
 
 /// The key of a row.
@@ -50,7 +106,7 @@ struct RowKey {
 /// Collects the spans that go to the history, by minute, operation, status and duration.
 #[derive(Debug, Default)]
 pub(in crate::store::postgres) struct Rollups {
-    minutes: HashMap<RowKey, Red>,
+    minutes: HashMap<RowKey, Row>,
     /// How many buckets they have filled, which is what takes memory.
     filled: usize,
 }
@@ -84,7 +140,7 @@ impl Rollups {
     pub(in crate::store::postgres) async fn flush(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
         self.filled = 0;
         let minutes: BTreeMap<_, _> = self.minutes.drain().collect();
-        let mut hours = BTreeMap::<RowKey, Red>::new();
+        let mut hours = BTreeMap::<RowKey, Row>::new();
         for (key, minute) in &minutes {
             hours.entry(RowKey { begin: HOUR.begin(key.begin), ..*key }).or_default().merge(minute);
         }
@@ -99,7 +155,7 @@ impl Rollups {
 }
 
 /// Reads the rows that are there already, adds them up, and writes them all.
-async fn add_to(step: Step, mut rows: BTreeMap<RowKey, Red>, connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn add_to(step: Step, mut rows: BTreeMap<RowKey, Row>, connection: &mut PgConnection) -> Result<(), StoreError> {
     let begins: BTreeSet<Micros> = rows.keys().map(|key| key.begin).collect();
     let operations: BTreeSet<i64> = rows.keys().map(|key| key.operation_id).collect();
     let query = sqlx::query(select(step))
@@ -112,9 +168,8 @@ async fn add_to(step: Step, mut rows: BTreeMap<RowKey, Red>, connection: &mut Pg
         let (begin, operation_id) = (columns.take()?, columns.take()?);
         let key = RowKey { begin, operation_id, status: StatusCode(columns.take()?) };
         if let Some(row) = rows.get_mut(&key) {
-            row.merge(&Red {
+            row.merge(&Row {
                 span_count: u64::try_from(columns.take::<i64>()?).unwrap_or_default(),
-                error_count: 0,
                 duration_sum: read_sum(&mut columns)?,
                 histogram: read_histogram(&mut columns)?,
             });
@@ -149,11 +204,11 @@ fn upsert_statement(step: Step) -> AssertSqlSafe<String> {
     ))
 }
 
-async fn upsert(step: Step, rows: &BTreeMap<RowKey, Red>, connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn upsert(step: Step, rows: &BTreeMap<RowKey, Row>, connection: &mut PgConnection) -> Result<(), StoreError> {
     let (mut buckets, mut counts) = (Lists::default(), Vec::new());
     for row in rows.values() {
-        buckets.push(row.histogram.parts().map(|(bucket, _)| bucket));
-        counts.extend(row.histogram.parts().map(|(_, count)| count));
+        buckets.push(parts(&row.histogram).map(|(bucket, _)| bucket));
+        counts.extend(parts(&row.histogram).map(|(_, count)| count));
     }
     sqlx::query(upsert_statement(step))
         .bind(rows.keys().map(|key| key.begin).collect::<Vec<_>>())
@@ -169,4 +224,18 @@ async fn upsert(step: Step, rows: &BTreeMap<RowKey, Red>, connection: &mut PgCon
         .await
         .map_err(meaning)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_beyond_an_int_is_in_parts() {
+        let parts = |count| parts(&Histogram::from_iter([(7, count)])).collect::<Vec<_>>();
+        let max = i32::MAX;
+        assert_eq!(parts(u64::from(max.unsigned_abs()) * 2 + 5), [(7, max), (7, max), (7, 5)]);
+        assert_eq!(parts(u64::from(max.unsigned_abs())), [(7, max)]);
+        assert_eq!(parts(0), []);
+    }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::arithmetic_side_effects, clippy::cast_precision_loss, reason = "small numbers; a panic says where")]
 
 mod red;
+mod red_between;
 mod trace;
 
 use std::sync::Arc;

@@ -67,10 +67,15 @@ fn existing_statement() -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("select {columns} from trace_row where {OF_TRACES}"))
 }
 
+fn sizes_statement() -> AssertSqlSafe<String> {
+    let columns = "encode(uuid_send(trace_id), 'hex'), span_count, block_ids";
+    AssertSqlSafe(format!("select {columns} from trace_row where {OF_TRACES}"))
+}
+
 /// The statements that find rows, for a test of their plans.
 #[cfg(test)]
-pub(super) fn statements() -> [String; 3] {
-    [take_out_statement().0, summaries_statement().0, existing_statement().0]
+pub(super) fn statements() -> [String; 4] {
+    [take_out_statement().0, summaries_statement().0, existing_statement().0, sizes_statement().0]
 }
 
 /// Collects the spans that go to the history, by trace.
@@ -198,6 +203,31 @@ pub(in crate::store::postgres) async fn existing(
         }
     }
     Ok(existing)
+}
+
+/// How much the history has of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store::postgres) struct Size {
+    /// So many spans,
+    pub(in crate::store::postgres) spans: usize,
+    /// in these blocks.
+    pub(in crate::store::postgres) block_ids: Vec<i64>,
+}
+
+/// How much there is of those of these traces that have spans in the history: no more than one statement is about.
+pub(in crate::store::postgres) async fn sizes(
+    connection: &mut PgConnection,
+    trace_ids: &[TraceId],
+) -> Result<HashMap<TraceId, Size>, StoreError> {
+    let ids: Vec<_> = trace_ids.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query(sizes_statement()).bind(ids).fetch_all(connection).await.map_err(meaning)?;
+    let size = |row: &PgRow| {
+        let mut columns = Columns::of(row);
+        let (trace_id, spans) = (read_trace_id(&mut columns)?, columns.take::<i32>()?);
+        let spans = usize::try_from(spans).unwrap_or_default();
+        Ok((trace_id, Size { spans, block_ids: columns.take()? }))
+    };
+    rows.iter().map(size).collect()
 }
 
 /// What the history knows of a trace.

@@ -1,6 +1,7 @@
 //! Opening blocks, with what their spans refer to. What can not be read is told (`damage.rs`) and left out: a block, the
 //! traces of it that are not what was written, or a span whose resource is gone.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,16 +11,17 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::damage::{Damage, go_back};
 use super::{Place, Places};
 use crate::model::{Span, SpanKey, TraceId};
-use crate::store::StoreError;
 use crate::store::postgres::block::{BLOCK_COLUMNS, HotRow, StoredBlock, TRACE_BLOCKS};
 use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::row::Dictionary;
+use crate::store::{Counted, StoreError, Work};
 
 /// Opens blocks for one answer.
 pub(in crate::store::postgres) struct Blocks {
     /// What the spans of the answer refer to.
     pub(in crate::store::postgres) dictionary: Dictionary,
     pub(super) damage: Arc<Damage>,
+    pub(in crate::store::postgres) work: Work,
 }
 
 /// A block that can be read, at least in part.
@@ -30,13 +32,25 @@ pub(in crate::store::postgres) struct OpenBlock {
     unsound: Vec<Range<usize>>,
 }
 
+/// What a block has of a trace.
+pub(super) struct Slice {
+    pub(super) trace_id: TraceId,
+    pub(super) block_id: i64,
+    pub(super) spans: Vec<Arrived>,
+}
+
 /// A span, when it arrived in microseconds since 1970, and its key.
 pub(super) type Arrived = (i64, SpanKey, Span);
 
 impl Blocks {
     /// None is open yet.
     pub(in crate::store::postgres) fn new(damage: Arc<Damage>) -> Self {
-        Self { dictionary: Dictionary::default(), damage }
+        Self::counted_by(damage, Work::default())
+    }
+
+    /// The same, for an answer that counts what it costs.
+    pub(in crate::store::postgres) fn counted_by(damage: Arc<Damage>, work: Work) -> Self {
+        Self { dictionary: Dictionary::default(), damage, work }
     }
 
     /// Opens these blocks, in any order.
@@ -55,6 +69,7 @@ impl Blocks {
             blocks.extend(self.read(row, connection).await?);
         }
         self.tell_of_lost(places, &rows, connection).await?;
+        self.work.add(Counted::BlocksRead, blocks.len());
         Ok(blocks)
     }
 
@@ -95,6 +110,7 @@ impl Blocks {
                 Err(error) => return Err(meaning(error)),
             }
         }
+        self.work.add(Counted::BlocksRead, blocks.len());
         Ok(blocks)
     }
 
@@ -160,52 +176,68 @@ impl Blocks {
         }
     }
 
-    /// The spans that a block has of a trace.
+    /// The spans that some blocks have of a trace.
     pub(super) async fn spans_of_trace(
         &mut self,
         trace_id: TraceId,
-        place: Place,
+        places: &[Place],
         connection: &mut PgConnection,
     ) -> Result<Vec<Arrived>, StoreError> {
-        if let Some(spans) = self.slice(trace_id, place, connection).await? {
-            return Ok(spans);
+        let wanted: Vec<_> = places.iter().map(|place| (trace_id, place.block_id)).collect();
+        let (mut spans, mut read) = (Vec::new(), HashSet::new());
+        for slice in self.slices(&wanted, connection).await? {
+            read.insert(slice.block_id);
+            spans.extend(slice.spans);
         }
-        // Something is wrong with it. Read whole, it says what, and which of its spans are right all the same.
-        let mut spans = Vec::new();
-        for block in self.open(&[place], connection).await? {
-            let places = block.stored.places_of(trace_id);
-            if places.is_empty() && block.stored.is_whole {
-                let what = format!("it has no spans of trace {trace_id}, whose row names it");
-                self.damage.leave_out(place.block_id, &what, connection).await?;
+        // Something is wrong with the others. Read whole, they say what, and which of their spans are right all the same.
+        for place in places.iter().filter(|place| !read.contains(&place.block_id)) {
+            for block in self.open(&[*place], connection).await? {
+                let places = block.stored.places_of(trace_id);
+                if places.is_empty() && block.stored.is_whole {
+                    let what = format!("it has no spans of trace {trace_id}, whose row names it");
+                    self.damage.leave_out(place.block_id, &what, connection).await?;
+                }
+                let each = |place, key, span| spans.push(block.arrived(place, key, span));
+                self.spans(&block, places, each, connection).await?;
             }
-            self.spans(&block, places, |place, key, span| spans.push(block.arrived(place, key, span)), connection)
-                .await?;
         }
         Ok(spans)
     }
 
-    /// The same from what is read of that trace alone; `None` when it is not, in all, what was written.
-    async fn slice(
+    /// What these blocks have of these traces, one of each, read of that trace alone; nothing where it is not, in all, what
+    /// was written.
+    pub(super) async fn slices(
         &mut self,
-        trace_id: TraceId,
-        place: Place,
+        wanted: &[(TraceId, i64)],
         connection: &mut PgConnection,
-    ) -> Result<Option<Vec<Arrived>>, StoreError> {
-        let query = sqlx::query(TRACE_BLOCKS).bind(trace_id.to_string()).bind([place.block_id]);
-        let row = match query.fetch_optional(&mut *connection).await {
-            Ok(row) => row,
+    ) -> Result<Vec<Slice>, StoreError> {
+        let query = sqlx::query(TRACE_BLOCKS)
+            .bind(wanted.iter().map(|(trace_id, _)| trace_id.to_string()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(_, block_id)| *block_id).collect::<Vec<_>>());
+        let rows = match query.fetch_all(&mut *connection).await {
+            Ok(rows) => rows,
             Err(error) if is_damage(&error) => {
                 go_back(connection).await?;
-                None
+                Vec::new()
             }
             Err(error) => return Err(meaning(error)),
         };
-        let Some(Ok(stored)) = row.as_ref().map(StoredBlock::read) else { return Ok(None) };
-        self.dictionary.load(stored.references(), connection).await?;
-        let spans = stored.traces().first().and_then(|trace| stored.spans_of(trace, &self.dictionary).ok());
+        let read: Vec<_> = rows.iter().filter_map(|row| StoredBlock::read(row).ok()).collect();
+        for stored in &read {
+            self.dictionary.load(stored.references(), connection).await?;
+        }
+        self.work.add(Counted::BlocksRead, read.len());
+        Ok(read.into_iter().filter_map(|stored| self.slice_of(stored)).collect())
+    }
+
+    fn slice_of(&self, stored: StoredBlock) -> Option<Slice> {
+        self.work.add(Counted::SpansRead, stored.heads().len());
+        let trace = stored.traces().first()?.clone();
+        let spans = stored.spans_of(&trace, &self.dictionary).ok()?;
         let block = OpenBlock { stored, unsound: Vec::new() };
         let arrived = |(place, (key, span))| block.arrived(place, key, span);
-        Ok(spans.map(|spans| (0..).zip(spans).map(arrived).collect()))
+        let spans = (0..).zip(spans).map(arrived).collect();
+        Some(Slice { trace_id: trace.id, block_id: block.stored.block_id, spans })
     }
 
     /// Where these blocks are and when their first span begins, by that time.

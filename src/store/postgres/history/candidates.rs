@@ -9,6 +9,7 @@ use super::damage::go_back;
 use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Search, SpanKey, StatusCode, UnixNanos};
 use crate::store::postgres::dictionary::{json_text, service_id};
 use crate::store::postgres::error::{is_damage, meaning};
+use crate::store::postgres::filter::{Told, push_block, push_spans_have, push_traces};
 use crate::store::postgres::time::Micros;
 use crate::store::{Scan, StoreError, json, text};
 
@@ -18,30 +19,46 @@ type Builder = QueryBuilder<Postgres>;
 const CANDIDATES_MAX: i64 = 64;
 const HOUR_MICROS: i64 = 3_600_000_000;
 
+const COUNT: &str = "select count(*) from span_block b where true";
+
 /// A block that may hold something.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
+pub(in crate::store::postgres) struct Candidate {
     pub(super) place: Place,
     /// No span of it begins later.
     pub(super) start_max: Micros,
 }
 
-/// The candidates of a scan for spans from `floor` on and before `before`, behind the last one seen.
+/// Which spans are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store::postgres) struct Between {
+    /// Only those before this one,
+    pub(in crate::store::postgres) before: Option<SpanKey>,
+    /// and from this one on.
+    pub(in crate::store::postgres) floor: Option<SpanKey>,
+}
+
+impl Between {
+    /// Whether a span is one of them.
+    pub(super) fn has(self, key: SpanKey) -> bool {
+        self.before.is_none_or(|before| key < before) && self.floor.is_none_or(|floor| key >= floor)
+    }
+}
+
+/// The candidates of a scan, behind the last one seen.
 pub(super) async fn next(
     scan: &Scan,
-    before: Option<SpanKey>,
-    floor: Option<SpanKey>,
+    told: &Told,
+    between: Between,
     last: Option<Candidate>,
     connection: &mut PgConnection,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let mut sql = statement(scan, before, floor, last);
-    push_contents(&scan.search, &mut sql)?;
-    push_order(&mut sql);
+    let mut sql = statement(scan, told, between, last)?;
     let found = match sql.build().fetch_all(&mut *connection).await {
         Err(error) if is_damage(&error) => {
             // One of them can not even be asked that. It is found, and told of, when all of them are opened.
             go_back(connection).await?;
-            let mut sql = statement(scan, before, floor, last);
+            let mut sql = by_bounds(scan, told, between, last);
             push_order(&mut sql);
             sql.build().fetch_all(connection).await
         }
@@ -54,53 +71,109 @@ pub(super) async fn next(
     found.map_err(meaning)?.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(meaning)
 }
 
+/// Counts the blocks in the time of a scan, and those of them that may have what it looks for.
+pub(super) async fn count(
+    scan: &Scan,
+    told: &Told,
+    connection: &mut PgConnection,
+) -> Result<(usize, usize), StoreError> {
+    let between = Between { before: scan.before, floor: None };
+    let mut seen = Builder::new(COUNT);
+    push_times(scan, between, &mut seen);
+    let mut left = Builder::new(COUNT);
+    push_times(scan, between, &mut left);
+    push_bounds(&scan.search, told, &mut left);
+    let mut by_contents = Builder::new(COUNT);
+    push_times(scan, between, &mut by_contents);
+    push_bounds(&scan.search, told, &mut by_contents);
+    push_contents(&scan.search, told, &mut by_contents)?;
+    let seen = counted(seen, connection).await.map_err(meaning)?;
+    let left = match counted(by_contents, connection).await {
+        Err(error) if is_damage(&error) => {
+            go_back(connection).await?;
+            counted(left, connection).await
+        }
+        counted => counted,
+    };
+    Ok((seen, left.map_err(meaning)?))
+}
+
+async fn counted(mut sql: Builder, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+    let count: i64 = sql.build_query_scalar().fetch_one(connection).await?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// The statement that finds the next candidates.
+pub(in crate::store::postgres) fn statement(
+    scan: &Scan,
+    told: &Told,
+    between: Between,
+    last: Option<Candidate>,
+) -> Result<Builder, StoreError> {
+    let mut sql = by_bounds(scan, told, between, last);
+    push_contents(&scan.search, told, &mut sql)?;
+    push_order(&mut sql);
+    Ok(sql)
+}
+
 /// By what is never stored out of line.
-fn statement(scan: &Scan, before: Option<SpanKey>, floor: Option<SpanKey>, last: Option<Candidate>) -> Builder {
+fn by_bounds(scan: &Scan, told: &Told, between: Between, last: Option<Candidate>) -> Builder {
     let mut sql = Builder::new("select b.hour, b.block_id, b.start_max from span_block b where true");
     if let Some(last) = last {
         sql.push(" and (b.start_max, b.block_id) < (").push_bind(last.start_max);
         sql.push(", ").push_bind(last.place.block_id).push(")");
     }
-    if let Some(key) = before {
-        push_not_after(key.start, &mut sql);
-    }
-    if let Some(key) = floor {
-        push_not_before(key.start, &mut sql);
-    }
+    push_times(scan, between, &mut sql);
+    push_bounds(&scan.search, told, &mut sql);
+    sql
+}
+
+fn push_times(scan: &Scan, between: Between, sql: &mut Builder) {
+    let not_after = [between.before.map(|key| key.start), scan.search.start_max];
+    let not_before = [between.floor.map(|key| key.start), scan.search.start_min];
+    not_after.into_iter().flatten().for_each(|time| push_not_after(time, sql));
+    not_before.into_iter().flatten().for_each(|time| push_not_before(time, sql));
     if let Some(as_of) = scan.as_of {
         sql.push(" and b.received_min <= ").push_bind(Micros(as_of.0));
     }
-    push_bounds(&scan.search, &mut sql);
-    sql
 }
 
 fn push_order(sql: &mut Builder) {
     sql.push(" order by b.start_max desc, b.block_id desc limit ").push_bind(CANDIDATES_MAX);
 }
 
-/// Something in the block begins at or before a time. The hour leaves out whole days.
-fn push_not_after(time: UnixNanos, sql: &mut Builder) {
+/// Something in the block begins at or before a time, so that all of it does within an hour, which the index by time knows.
+/// The hour leaves out whole days.
+pub(super) fn push_not_after(time: UnixNanos, sql: &mut Builder) {
     let (micros, _) = time.to_micros_and_nanos();
     sql.push(" and b.start_min <= ").push_bind(Micros(micros));
+    sql.push(" and b.start_max <= ").push_bind(Micros(micros.saturating_add(HOUR_MICROS)));
     sql.push(" and b.hour <= ").push_bind(Micros(micros));
 }
 
 /// Something in the block begins at or after a time.
-fn push_not_before(time: UnixNanos, sql: &mut Builder) {
+pub(super) fn push_not_before(time: UnixNanos, sql: &mut Builder) {
     let (micros, _) = time.to_micros_and_nanos();
     sql.push(" and b.start_max >= ").push_bind(Micros(micros));
     sql.push(" and b.hour > ").push_bind(Micros(micros.saturating_sub(HOUR_MICROS)));
 }
 
-fn push_bounds(search: &Search, sql: &mut Builder) {
-    if let Some(time) = search.start_min {
-        push_not_before(time, sql);
-    }
-    if let Some(time) = search.start_max {
-        push_not_after(time, sql);
-    }
+fn push_bounds(search: &Search, told: &Told, sql: &mut Builder) {
     if let Some(service) = &search.service {
         sql.push(" and b.service_id = ").push_bind(service_id(service));
+    }
+    match told.service_ids().map(Vec::from_iter).as_deref() {
+        Some([service_id]) => {
+            sql.push(" and b.service_id = ").push_bind(*service_id);
+        }
+        Some(service_ids) => {
+            sql.push(" and b.service_id = any(").push_bind(service_ids.to_vec()).push(")");
+        }
+        None => {}
+    }
+    if let Some(trace_ids) = told.trace_ids() {
+        sql.push(" and ");
+        push_traces(trace_ids.iter().map(ToString::to_string).collect(), sql);
     }
     if search.status == Some(StatusCode::ERROR) {
         sql.push(" and b.error_count > 0");
@@ -113,7 +186,9 @@ fn push_bounds(search: &Search, sql: &mut Builder) {
     }
 }
 
-fn push_contents(search: &Search, sql: &mut Builder) -> Result<(), StoreError> {
+fn push_contents(search: &Search, told: &Told, sql: &mut Builder) -> Result<(), StoreError> {
+    sql.push(" and ");
+    push_block(told, sql);
     if let Some(node) = &search.node {
         sql.push(" and b.resource_ids && array(select resource_id from resource_row where node = ");
         sql.push_bind(text::stored(node).into_owned()).push(")");
@@ -144,14 +219,6 @@ fn push_attribute(condition: &AttributeCondition, sql: &mut Builder) -> Result<(
     }
     sql.push(")");
     Ok(())
-}
-
-/// A value stands in the line of its span, or, when many have it, in the format of their shape, where % is doubled.
-fn push_spans_have(key: String, value: String, sql: &mut Builder) {
-    sql.push("(b.attribute_keys @> array[").push_bind(key).push("] collate \"C\" and (strpos(b.attribute_values, (");
-    sql.push_bind(value.clone());
-    sql.push("::jsonb)::text) > 0 or strpos(array_to_string(b.shape_format, ' '), replace((");
-    sql.push_bind(value).push("::jsonb)::text, '%', '%%')) > 0))");
 }
 
 fn push_resources_have(key: String, value: String, sql: &mut Builder) {

@@ -1,14 +1,19 @@
 //! Reading the history: which blocks may hold what is asked for, and what is found in them. `candidates.rs` has the
-//! statement that leaves out most blocks unopened, `newest.rs` goes through the others for a scan, `trace.rs` through
-//! those of one trace, `spans.rs` through all of some; `blocks.rs` opens them, and `damage.rs` tells of those that can not be read. How rows and history
+//! statement that leaves out most blocks unopened, `newest.rs` goes through the others for a scan, `places.rs` through their
+//! starts alone, `trace.rs` through those of one trace, `traces.rs` through those of several at once, `spans.rs` through all
+//! of some, `names/` lists what is in them; `blocks.rs` opens them, and `damage.rs` tells of those that can not be read. How
+//! rows and history
 //! become one answer is in `read/`; what is in a block is in `block/`.
 
 mod blocks;
 mod candidates;
 mod damage;
+mod names;
 mod newest;
+mod places;
 mod spans;
 mod trace;
+mod traces;
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,13 +21,19 @@ use sqlx::{PgConnection, Row};
 
 use super::derived::trace_row::Filed;
 use super::error::meaning;
+use super::filter::Told;
 use super::time::Micros;
 use crate::model::{SpanKey, TraceId};
-use crate::store::StoreError;
+use crate::store::{Counted, Scan, StoreError};
 
 pub(super) use blocks::Blocks;
+pub(super) use candidates::Between;
+#[cfg(test)]
+pub(super) use candidates::statement as candidates_statement;
 pub(super) use damage::Damage;
-pub(super) use newest::newest;
+pub(super) use names::NamesOfHistory;
+pub(super) use newest::{Wanted, newest};
+pub(super) use places::{is_of_starts, newest_places};
 pub(super) use spans::BlockSpan;
 pub(super) use trace::{HistoryOfTrace, keys_and_spans};
 
@@ -46,6 +57,14 @@ pub(super) const OPEN_BLOCKS_MAX: usize = 8;
 /// The blocks that hold a trace are named by its row.
 const PLACES: &str = "\
     select hour, block_id, start_min from span_block where block_id = any($1) order by start_min, block_id";
+
+/// Adds to the work of a scan how many blocks are in its time, and how many of them may have what it looks for.
+pub(super) async fn count_blocks(scan: &Scan, told: &Told, connection: &mut PgConnection) -> Result<(), StoreError> {
+    let (seen, left) = candidates::count(scan, told, connection).await?;
+    scan.work.add(Counted::BlocksSeen, seen);
+    scan.work.add(Counted::BlocksLeft, left);
+    Ok(())
+}
 
 /// Where a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,11 +1,11 @@
-//! The spans that one trace has in the history, in ascending order of their keys. A block is opened when the order comes
-//! to its first span, so that what is held are the blocks of one time, not of the whole trace.
+//! The spans that one trace has in the history, in ascending order of their keys. Some blocks are opened when
+//! the order comes to the first span of them, so that what is held are the blocks of one time, not of the whole trace.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use sqlx::PgConnection;
 
-use super::{Blocks, Place};
+use super::{Blocks, OPEN_BLOCKS_MAX, Place};
 use crate::model::{Span, SpanKey, TraceId};
 use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, Watermark};
@@ -13,44 +13,48 @@ use crate::store::{StoreError, Watermark};
 /// A trace's way through the history.
 pub(in crate::store::postgres) struct HistoryOfTrace {
     trace_id: TraceId,
+    as_of: Option<Watermark>,
     unopened: VecDeque<(Place, Micros)>,
     blocks: Blocks,
-    spans: BTreeMap<SpanKey, (i64, Span)>,
+    spans: BTreeMap<SpanKey, Span>,
 }
 
 impl HistoryOfTrace {
-    /// Begins with the blocks that the trace's row names.
+    /// Begins with the blocks that the trace's row names; of their spans, those count that had arrived by then.
     pub(in crate::store::postgres) async fn of(
         trace_id: TraceId,
         block_ids: &[i64],
+        as_of: Option<Watermark>,
         blocks: Blocks,
         connection: &mut PgConnection,
     ) -> Result<Self, StoreError> {
         let unopened = blocks.places(trace_id, block_ids, connection).await?.into();
-        Ok(Self { trace_id, unopened, blocks, spans: BTreeMap::new() })
+        Ok(Self { trace_id, as_of, unopened, blocks, spans: BTreeMap::new() })
     }
 
-    /// The next span, and when it arrived in microseconds since 1970; it stays the next one until it is taken.
+    /// The next span; it stays the next one until it is taken.
     pub(in crate::store::postgres) async fn peek(
         &mut self,
         connection: &mut PgConnection,
     ) -> Result<Option<SpanKey>, StoreError> {
-        while let Some((place, start_min)) = self.unopened.front().copied() {
+        while let Some((_, start_min)) = self.unopened.front().copied() {
             let next = self.spans.first_key_value().map(|(key, _)| key.start.to_micros_and_nanos().0);
             if next.is_some_and(|next| next < start_min.0) {
                 break;
             }
-            for (received, key, span) in self.blocks.spans_of_trace(self.trace_id, place, connection).await? {
-                self.spans.insert(key, (received, span));
-            }
-            self.unopened.pop_front();
+            let portion = self.unopened.len().min(OPEN_BLOCKS_MAX);
+            let places: Vec<_> = self.unopened.drain(..portion).map(|(place, _)| place).collect();
+            let spans = self.blocks.spans_of_trace(self.trace_id, &places, connection).await?;
+            let as_of = self.as_of;
+            let arrived = spans.into_iter().filter(|(received, ..)| as_of.is_none_or(|as_of| *received <= as_of.0));
+            self.spans.extend(arrived.map(|(_, key, span)| (key, span)));
         }
         Ok(self.spans.first_key_value().map(|(key, _)| *key))
     }
 
     /// Takes what [`HistoryOfTrace::peek`] saw.
-    pub(in crate::store::postgres) fn take(&mut self) -> Option<(SpanKey, i64, Span)> {
-        self.spans.pop_first().map(|(key, (received, span))| (key, received, span))
+    pub(in crate::store::postgres) fn take(&mut self) -> Option<(SpanKey, Span)> {
+        self.spans.pop_first()
     }
 }
 
@@ -62,14 +66,10 @@ pub(in crate::store::postgres) async fn keys_and_spans(
     blocks: Blocks,
     connection: &mut PgConnection,
 ) -> Result<Vec<(SpanKey, Span)>, StoreError> {
-    let mut history = HistoryOfTrace::of(trace_id, block_ids, blocks, connection).await?;
+    let mut history = HistoryOfTrace::of(trace_id, block_ids, as_of, blocks, connection).await?;
     let mut spans = Vec::new();
     while history.peek(connection).await?.is_some() {
-        if let Some((key, received, span)) = history.take()
-            && as_of.is_none_or(|as_of| received <= as_of.0)
-        {
-            spans.push((key, span));
-        }
+        spans.extend(history.take());
     }
     Ok(spans)
 }

@@ -1,10 +1,15 @@
-//! Reading: every method of the store that answers a question. `trace.rs` reads one trace, `pages.rs` goes through a
-//! scan, `summaries.rs` sums traces up. Each of them puts hot rows and history together, in one snapshot: what
-//! compaction moves meanwhile is seen in one of them.
+//! Reading: every method of the store that answers a question. `trace.rs` reads one trace, `traces.rs` several,
+//! `pages.rs` goes through a scan, `places.rs` through the places of one, `rollups.rs` counts spans, `summaries.rs` sums
+//! traces up, `names.rs` lists. Each of them puts hot rows and history together, in one snapshot: what compaction moves
+//! meanwhile is seen in one of them.
 
+mod names;
 mod pages;
+mod places;
+mod rollups;
 mod summaries;
 mod trace;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +24,14 @@ use super::history::{BEGIN_READ_ONLY, Blocks, Damage};
 use super::row::Columns;
 use super::time::Micros;
 use crate::model::{Operation, SpanKind};
-use crate::store::{Backlog, StoreError, Watermark, text};
+use crate::store::{Backlog, StoreError, Watermark, Work, text};
 
 #[cfg(test)]
 pub(super) use summaries::SUMMARIES;
 #[cfg(test)]
 pub(super) use trace::trace_statement;
+#[cfg(test)]
+pub(super) use traces::{HOT_COUNTS, rows_statement};
 
 /// Transactions that have committed by now began before now.
 const WATERMARK: &str = "select clock_timestamp()";
@@ -57,8 +64,8 @@ impl Reader {
         self.pool.acquire().await.map_err(meaning)
     }
 
-    fn blocks(&self) -> Blocks {
-        Blocks::new(Arc::clone(&self.damage))
+    fn blocks(&self, work: Work) -> Blocks {
+        Blocks::counted_by(Arc::clone(&self.damage), work)
     }
 
     async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, StoreError> {

@@ -14,7 +14,7 @@ use crate::store::postgres::error::{meaning, within};
 use crate::store::postgres::history;
 use crate::store::postgres::row::{Columns, corrupt, read_end, read_key};
 use crate::store::postgres::time::Micros;
-use crate::store::{StoreError, Watermark};
+use crate::store::{StoreError, Watermark, Work};
 
 pub(in crate::store::postgres) const SUMMARIES: &str = "\
     select s.start_time, s.start_nano, s.trace_id, s.span_id, s.digest, s.duration_nano, s.end_exact,
@@ -66,7 +66,7 @@ impl Reader {
         as_of: Option<Watermark>,
         connection: &mut PgConnection,
     ) -> Result<Facts, StoreError> {
-        let blocks = self.blocks();
+        let blocks = self.blocks(Work::default());
         let spans = history::keys_and_spans(trace_id, &stored.block_ids, as_of, blocks, connection).await?;
         let fact = |(key, span): (SpanKey, Span)| {
             let fact = Fact {

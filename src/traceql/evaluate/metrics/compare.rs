@@ -1,19 +1,21 @@
 //! `compare()`: which values the spans of a selection have, and which the others.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::{Trace, field, reference};
 use super::Series;
+use super::limits::{Held, TooMuch};
+use super::measure::Shown;
 use super::series::whole;
 use crate::model::{Attributes, Span};
 use crate::traceql::tree::{Compare, Intrinsic, Literal, Reference, Scope, SpanMetrics};
 
 /// So many values of an attribute are shown, unless the query says how many.
-const VALUES_MAX_DEFAULT: u64 = 10;
+const VALUES_SHOWN_DEFAULT: u64 = 10;
 
 /// What is compared besides attributes: neither times nor ids, of which every span has another.
-const COMPARED: [Intrinsic; 6] = [
+pub(super) const COMPARED: [Intrinsic; 6] = [
     Intrinsic::Name,
     Intrinsic::Status,
     Intrinsic::StatusMessage,
@@ -27,38 +29,50 @@ const COMPARED: [Intrinsic; 6] = [
 pub(super) struct Comparer<'q> {
     pub(super) metrics: &'q SpanMetrics,
     compare: &'q Compare,
-    intervals: usize,
     /// By side and attribute.
     counted: BTreeMap<(&'static str, String), Counted>,
 }
 
+/// Spans by interval.
+type Counts = BTreeMap<usize, u64>;
+
 /// The spans of one side that have an attribute.
 #[derive(Debug, Default)]
 struct Counted {
-    total: Vec<u64>,
-    /// By the text of the value.
-    values: BTreeMap<String, (Literal, Vec<u64>)>,
+    total: Counts,
+    /// By the text of the value; empty when there are too many.
+    values: HashMap<String, (Literal, Counts)>,
+    are_too_many: bool,
 }
 
 impl<'q> Comparer<'q> {
-    pub(super) fn new(metrics: &'q SpanMetrics, compare: &'q Compare, intervals: usize) -> Self {
-        Self { metrics, compare, intervals, counted: BTreeMap::new() }
+    pub(super) fn new(metrics: &'q SpanMetrics, compare: &'q Compare) -> Self {
+        Self { metrics, compare, counted: BTreeMap::new() }
     }
 
-    pub(super) fn add(&mut self, trace: &Trace<'_>, at: usize, interval: usize) {
-        let Some(span) = trace.span(at) else { return };
+    pub(super) fn add(
+        &mut self,
+        trace: &Trace<'_>,
+        at: usize,
+        interval: usize,
+        held: &mut Held,
+    ) -> Result<(), TooMuch> {
+        let Some(span) = trace.span(at) else { return Ok(()) };
         let side = if self.is_selected(trace, at, span) { "selection" } else { "baseline" };
+        let values_max = self.values_shown().max(held.limits.compared_values_max);
         for named in named(span) {
             let Some(value) = reference::values(&named, trace, at).into_iter().next() else { continue };
             let literal = value.into_literal();
             if literal == Literal::Nil {
                 continue;
             }
-            let counted = self.counted.entry((side, named.to_string())).or_default();
-            increment(&mut counted.total, interval, self.intervals);
-            let values = &mut counted.values.entry(literal.to_string()).or_insert((literal, Vec::new())).1;
-            increment(values, interval, self.intervals);
+            let key = (side, named.to_string());
+            if !self.counted.contains_key(&key) {
+                held.take_entry(key.1.len())?;
+            }
+            self.counted.entry(key).or_default().add(literal, interval, values_max, held)?;
         }
+        Ok(())
     }
 
     fn is_selected(&self, trace: &Trace<'_>, at: usize, span: &Span) -> bool {
@@ -66,39 +80,74 @@ impl<'q> Comparer<'q> {
         in_window && self.compare.selection.as_ref().is_none_or(|selection| field::is_true(selection, trace, at))
     }
 
+    fn values_shown(&self) -> usize {
+        usize::try_from(self.compare.values_max.unwrap_or(VALUES_SHOWN_DEFAULT)).unwrap_or(usize::MAX)
+    }
+
     /// A series for each value, a total for each attribute, and a sign where there were more values.
-    pub(super) fn finish(self) -> Vec<Series> {
-        let values_max = self.compare.values_max.unwrap_or(VALUES_MAX_DEFAULT);
-        let values_max = usize::try_from(values_max).unwrap_or(usize::MAX);
-        let mut series = Vec::new();
-        let mut exceeded = BTreeSet::new();
+    pub(super) fn finish(mut self, shown: &Shown, held: &Held) -> Result<Vec<Series>, TooMuch> {
+        for counted in self.counted.values_mut() {
+            counted.cut(shown.first);
+        }
+        self.counted.retain(|_, counted| !counted.total.is_empty());
+        let values_shown = self.values_shown();
+        let one_and = |counted: &Counted| counted.values.len().min(values_shown).saturating_add(2);
+        held.check_series(self.counted.values().map(one_and).sum(), shown.count)?;
+        let (mut series, mut exceeded) = (Vec::new(), BTreeSet::new());
         for ((side, name), counted) in self.counted {
-            if counted.values.len() > values_max {
+            if counted.are_too_many || counted.values.len() > values_shown {
                 exceeded.insert(name.clone());
             }
-            series.push(one("__meta_type", &format!("{side}_total"), &name, Literal::Nil, &counted.total));
+            series.push(one("__meta_type", &format!("{side}_total"), &name, Literal::Nil, &counted.total, shown));
             let mut values: Vec<_> = counted.values.into_iter().collect();
-            values.sort_by_key(|(text, (_, counts))| (Reverse(counts.iter().sum::<u64>()), text.clone()));
-            let shown = values.into_iter().take(values_max);
-            series.extend(shown.map(|(_, (value, counts))| one("__meta_type", side, &name, value, &counts)));
+            values.sort_by_cached_key(|(text, (_, counts))| (Reverse(counts.values().sum::<u64>()), text.clone()));
+            let most = values.into_iter().take(values_shown);
+            series.extend(most.map(|(_, (value, counts))| one("__meta_type", side, &name, value, &counts, shown)));
         }
-        let none = vec![0; self.intervals];
-        let signs = exceeded.iter().map(|name| one("__meta_error", "__too_many_values__", name, Literal::Nil, &none));
-        series.extend(signs);
-        series
+        let sign =
+            |name: &String| one("__meta_error", "__too_many_values__", name, Literal::Nil, &Counts::new(), shown);
+        series.extend(exceeded.iter().map(sign));
+        Ok(series)
     }
 }
 
-fn one(kind: &str, what: &str, name: &str, value: Literal, counts: &[u64]) -> Series {
+impl Counted {
+    fn add(&mut self, value: Literal, interval: usize, values_max: usize, held: &mut Held) -> Result<(), TooMuch> {
+        increment(&mut self.total, interval, held)?;
+        if self.are_too_many {
+            return Ok(());
+        }
+        let text = value.to_string();
+        if !self.values.contains_key(&text) {
+            if self.values.len() >= values_max {
+                (self.values, self.are_too_many) = (HashMap::new(), true);
+                return Ok(());
+            }
+            held.take_entry(text.len().saturating_mul(2))?;
+        }
+        increment(&mut self.values.entry(text).or_insert((value, Counts::new())).1, interval, held)
+    }
+
+    /// Forgets what is before an interval.
+    fn cut(&mut self, first: usize) {
+        self.total = self.total.split_off(&first);
+        for (_, counts) in self.values.values_mut() {
+            *counts = counts.split_off(&first);
+        }
+        self.values.retain(|_, (_, counts)| !counts.is_empty());
+    }
+}
+
+fn one(kind: &str, what: &str, name: &str, value: Literal, counts: &Counts, shown: &Shown) -> Series {
     let labels = vec![(kind.to_owned(), Literal::Text(what.to_owned())), (name.to_owned(), value)];
-    Series { labels, values: counts.iter().map(|count| Some(whole(*count))).collect() }
+    let count = |interval| Some(whole(counts.get(&interval).copied().unwrap_or_default()));
+    Series { labels, values: shown.values(count) }
 }
 
-fn increment(counts: &mut Vec<u64>, interval: usize, intervals: usize) {
-    counts.resize(intervals, 0);
-    if let Some(count) = counts.get_mut(interval) {
-        *count = count.saturating_add(1);
-    }
+fn increment(counts: &mut Counts, interval: usize, held: &mut Held) -> Result<(), TooMuch> {
+    let count = counts.entry(interval).or_default();
+    *count = count.saturating_add(1);
+    if *count == 1 { held.take_entry(0) } else { Ok(()) }
 }
 
 /// What is compared of a span.

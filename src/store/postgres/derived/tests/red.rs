@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use futures::TryStreamExt;
 use sqlx::{Connection, PgConnection};
 
 use super::super::super::dictionary::{operation_id, service_id};
 use super::super::day::{Day, add_days};
-use super::super::histogram::{Red, bucket};
-use super::super::red::{RedGroup, RedKey, red};
 use super::super::rollup::Rollups;
 use super::{NOW, Prepared, Random, count, execute, random_spans};
-use crate::model::{Operation, Span, Status, StatusCode, UnixNanos};
+use crate::model::histogram::bucket;
+use crate::model::{Condition, Filter, Histogram, Span, Status, StatusCode, TextIs, UnixNanos};
+use crate::store::{RolledUp, RollupDetail, RollupRequest, SpanStore, Work};
 
 fn add(rollups: &mut Rollups, span: &Span) {
     let service_id = service_id(span.resource.service());
@@ -20,7 +21,7 @@ fn add(rollups: &mut Rollups, span: &Span) {
 }
 
 /// Moves these spans from the hot rows to the rollups, in two flushes.
-async fn roll_up(spans: &[Span], connection: &mut PgConnection) {
+pub(super) async fn roll_up(spans: &[Span], connection: &mut PgConnection) {
     let mut transaction = connection.begin().await.unwrap();
     for half in spans.chunks(spans.len().div_ceil(2).max(1)) {
         let mut rollups = Rollups::default();
@@ -46,35 +47,71 @@ fn exact(sorted: &[u64], percent: usize) -> u64 {
     sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
 }
 
-/// The durations of the spans that begin in `times`, sorted, and how many failed. The last moment of all ends no time,
-/// since the minute that it is in begins before it.
-fn scan(spans: &[Span], times: &Range<UnixNanos>, group: RedGroup) -> BTreeMap<RedKey, (Vec<u64>, u64)> {
-    let mut found = BTreeMap::<_, (Vec<u64>, u64)>::new();
+/// The durations of the spans that begin in `times`, sorted, by the operation. The last moment of all ends no time, since
+/// the minute that it is in begins before it.
+fn scan(spans: &[Span], times: &Range<UnixNanos>) -> BTreeMap<RolledUp, Vec<u64>> {
+    let mut found = BTreeMap::<_, Vec<u64>>::new();
     for span in
         spans.iter().filter(|span| times.contains(&span.start) || span.start.0 == u64::MAX && times.end == span.start)
     {
-        let operation = Operation { name: span.name.clone(), kind: span.kind };
-        let operation = (group == RedGroup::Operation).then_some(operation);
-        let (durations, errors) =
-            found.entry(RedKey { service: span.resource.service().to_owned(), operation }).or_default();
-        durations.push(span.duration_nanos());
-        *errors += u64::from(span.is_error());
+        let of = RolledUp {
+            service: span.resource.service().to_owned(),
+            name: span.name.clone(),
+            kind: span.kind,
+            status: span.status.code,
+        };
+        found.entry(of).or_default().push(span.duration_nanos());
     }
-    for (durations, _) in found.values_mut() {
+    for durations in found.values_mut() {
         durations.sort_unstable();
     }
     found
 }
 
-fn check(found: &BTreeMap<RedKey, Red>, expected: &BTreeMap<RedKey, (Vec<u64>, u64)>) {
+#[derive(Debug, Default)]
+struct Counted {
+    span_count: u64,
+    duration_sum_nanos: u128,
+    histogram: Histogram,
+}
+
+/// What the store says of the same, put together.
+async fn counted(
+    prepared: &Prepared,
+    times: Range<UnixNanos>,
+    by_hour: bool,
+    filter: Filter,
+) -> BTreeMap<RolledUp, Counted> {
+    let request = RollupRequest {
+        start: times.start,
+        end: times.end,
+        by_hour,
+        detail: RollupDetail::Histogram,
+        filter,
+        as_of: prepared.store.watermark().await.unwrap(),
+        work: Work::default(),
+    };
+    let mut rollups = prepared.store.rollups(request).await.unwrap().unwrap();
+    let mut found = BTreeMap::<_, Counted>::new();
+    while let Some(rollup) = rollups.try_next().await.unwrap() {
+        let counted = found.entry((*rollup.of).clone()).or_default();
+        counted.span_count += rollup.span_count;
+        counted.duration_sum_nanos += rollup.duration_sum_nanos;
+        counted.histogram.merge(&rollup.histogram);
+    }
+    found
+}
+
+fn check(found: &BTreeMap<RolledUp, Counted>, expected: &BTreeMap<RolledUp, Vec<u64>>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (key, red) in found {
-        let (durations, errors) = &expected[key];
-        assert_eq!((red.span_count, red.error_count), (durations.len() as u64, *errors), "{key:?}");
-        assert_eq!(red.duration_sum, durations.iter().map(|duration| u128::from(*duration)).sum());
+    for (of, counted) in found {
+        let durations = &expected[of];
+        assert_eq!(counted.span_count, durations.len() as u64, "{of:?}");
+        assert_eq!(counted.duration_sum_nanos, durations.iter().map(|duration| u128::from(*duration)).sum());
         for percent in [0, 1, 50, 95, 99, 100] {
-            let (found, exact) = (red.quantile(percent as f64 / 100.0).unwrap(), exact(durations, percent));
-            assert!(is_close(found, exact), "p{percent} of {key:?} is {found}, not {exact}");
+            let (found, exact) =
+                (counted.histogram.quantile(percent as f64 / 100.0).unwrap(), exact(durations, percent));
+            assert!(is_close(found, exact), "p{percent} of {of:?} is {found}, not {exact}");
         }
     }
 }
@@ -128,11 +165,12 @@ async fn rollups_and_hot_rows_are_a_scan_of_the_spans() {
             let from = UnixNanos(random.of(&[0, NOW - 60_000_000_000, NOW, NOW + 60_000_000_000]));
             let until = UnixNanos(random.of(&[NOW + 120_000_000_000, NOW + 3_720_000_000_000, u64::MAX]));
             let whole = UnixNanos(from.0.next_multiple_of(60_000_000_000));
-            for group in [RedGroup::Service, RedGroup::Operation] {
-                let mut expected = scan(&spans, &(whole..until), group);
-                check(&red(&mut connection, from..until, None, group).await.unwrap(), &expected);
-                expected.retain(|key, _| key.service == "s\0");
-                check(&red(&mut connection, from..until, Some("s\0"), group).await.unwrap(), &expected);
+            for by_hour in [true, false] {
+                let mut expected = scan(&spans, &(whole..until));
+                check(&counted(&prepared, from..until, by_hour, Filter::Everything).await, &expected);
+                let service = Filter::Is(Condition::Service(TextIs::Equal("s\0".to_owned())));
+                expected.retain(|of, _| of.service == "s\0");
+                check(&counted(&prepared, from..until, by_hour, service).await, &expected);
             }
             let today = Day::of(UnixNanos(NOW));
             add_days(&mut connection, [today], today).await.unwrap();
@@ -188,8 +226,7 @@ async fn sql_finds_the_same_buckets() {
     let found: Vec<(i16, i64)> = sqlx::query_as(select).bind(&durations).fetch_all(&mut connection).await.unwrap();
     assert_eq!(found.len(), durations.len());
     for (duration, (found, value)) in durations.into_iter().zip(found) {
-        let mut one = Red::default();
-        one.histogram.add(bucket(duration.unsigned_abs()), 1);
+        let one = Histogram::from_iter([(bucket(duration.unsigned_abs()), 1)]);
         assert_eq!(found, bucket(duration.unsigned_abs()), "{duration}");
         assert_eq!(Some(value.unsigned_abs()), one.quantile(0.5), "{duration}");
     }
@@ -206,11 +243,15 @@ async fn histograms_merge_in_sql() {
     roll_up(&spans[..200], &mut connection).await;
     let select = "select service, red_quantile(red_merge(histogram), 0.9) from red_minute group by service";
     let found: Vec<(String, i64)> = sqlx::query_as(select).fetch_all(&mut connection).await.unwrap();
-    let all = scan(&spans, &(UnixNanos(0)..UnixNanos(u64::MAX)), RedGroup::Service);
+    let mut all = BTreeMap::<String, Vec<u64>>::new();
+    for span in &spans {
+        all.entry(span.resource.service().to_owned()).or_default().push(span.duration_nanos());
+    }
     assert_eq!(found.len(), 4);
     for (service, found) in found {
         let service = crate::store::text::original(&service).unwrap().into_owned();
-        let (durations, _) = &all[&RedKey { service: service.clone(), operation: None }];
+        let durations = all.get_mut(&service).unwrap();
+        durations.sort_unstable();
         assert!(is_close(found.unsigned_abs(), exact(durations, 90)), "{service}");
     }
     for quantile in ["-0.1", "1.1", "'nan'"] {

@@ -1,0 +1,105 @@
+//! What the text of a block says of an attribute, before a span is made of it: the value of each span stands in its line,
+//! or, when many have it, in the format of their shape.
+
+use super::cut::cut;
+use super::stored::StoredBlock;
+use crate::model::Value;
+use crate::store::{json, text};
+
+/// Stands in a format for what varies. jsonb prints it as an escape, if at all.
+const VARIES: &str = "\u{1}";
+
+/// Where the spans of a shape have the value under a key.
+#[derive(Debug, PartialEq, Eq)]
+enum Under {
+    /// All of them have this one; of none, the key is not there. So it is known already.
+    Same(bool),
+    /// At this place of each span's line.
+    Varies(usize),
+}
+
+impl StoredBlock {
+    /// Says of each place whether the attribute of the span there is there and is this. What can not be read may be
+    /// anything.
+    pub(crate) fn having<'b>(&'b self, key: &str, is: impl Fn(&Value) -> bool + 'b) -> impl Fn(usize) -> bool + 'b {
+        let key = text::stored(key);
+        let shapes: Vec<_> = self.shapes.iter().map(|shape| under(&shape.pieces, &key, &is)).collect();
+        move |place| {
+            let shape = self.heads.get(place).and_then(|head| shapes.get(head.shape));
+            match shape {
+                Some(Under::Same(has)) => *has,
+                Some(Under::Varies(number)) => {
+                    let value = self.values.get(place).split('\t').nth(*number);
+                    value.is_none_or(|value| holds(value.as_bytes(), &is))
+                }
+                None => true,
+            }
+        }
+    }
+}
+
+fn under(pieces: &[String], key: &str, is: impl Fn(&Value) -> bool) -> Under {
+    let (format, mut pairs) = (pieces.join(VARIES), Vec::new());
+    if cut(format.as_bytes(), &mut pairs).is_none() {
+        return Under::Same(true);
+    }
+    let mut varying = 0_usize;
+    for pair in pairs {
+        let varies = pair.value == VARIES.as_bytes();
+        if serde_json::from_slice::<String>(pair.key).map_or(true, |here| here == key) {
+            return if varies { Under::Varies(varying) } else { Under::Same(holds(pair.value, is)) };
+        }
+        varying = varying.saturating_add(usize::from(varies));
+    }
+    Under::Same(false)
+}
+
+fn holds(value: &[u8], is: impl Fn(&Value) -> bool) -> bool {
+    json::read_value(value).map_or(true, |value| is(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn under_key(pieces: &[&str], key: &str, wanted: &Value) -> Under {
+        let pieces: Vec<_> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+        under(&pieces, key, |value| value == wanted)
+    }
+
+    /// The pieces of `{"a": 1, "b": %s, "c": {"d": 2}, "e": %s}`.
+    #[test]
+    fn a_key_varies_or_is_the_same_or_is_not_there() {
+        let pieces = [r#"{"a": 1, "b": "#, r#", "c": {"d": 2}, "e": "#, "}"];
+        assert_eq!(under_key(&pieces, "a", &Value::Int(1)), Under::Same(true));
+        assert_eq!(under_key(&pieces, "a", &Value::Int(11)), Under::Same(false));
+        assert_eq!(under_key(&pieces, "b", &Value::Int(1)), Under::Varies(0));
+        assert_eq!(under_key(&pieces, "e", &Value::Int(1)), Under::Varies(1));
+        assert_eq!(under_key(&pieces, "d", &Value::Int(2)), Under::Same(false));
+        assert_eq!(under_key(&pieces, "f", &Value::Int(1)), Under::Same(false));
+    }
+
+    /// The pieces of `{"a": {"k": 3}, "b\"": "k", "k": %s}`.
+    #[test]
+    fn a_key_of_an_object_is_not_the_one_of_the_span() {
+        let pieces = [r#"{"a": {"k": 3}, "b\"": "k", "k": "#, "}"];
+        assert_eq!(under_key(&pieces, "k", &Value::Int(3)), Under::Varies(0));
+        assert_eq!(under_key(&pieces, "b\"", &Value::from("k")), Under::Same(true));
+    }
+
+    #[test]
+    fn values_are_read_as_what_they_were() {
+        let pieces = [r#"{"a": 1.0, "b": {"$double": "NaN"}, "c": "\u0001\u0001", "\u0001\u0002": null}"#];
+        assert_eq!(under_key(&pieces, "a", &Value::Int(1)), Under::Same(false));
+        assert_eq!(under_key(&pieces, "a", &Value::Double(1.0)), Under::Same(true));
+        assert_eq!(under_key(&pieces, "b", &Value::Double(f64::NAN)), Under::Same(true));
+        assert_eq!(under_key(&pieces, "c", &Value::from("\0")), Under::Same(true));
+        assert_eq!(under_key(&pieces, &text::stored("\u{1}"), &Value::Null), Under::Same(true));
+    }
+
+    #[test]
+    fn what_can_not_be_read_may_be_anything() {
+        assert_eq!(under_key(&["{"], "a", &Value::Int(1)), Under::Same(true));
+        assert_eq!(under_key(&[r#"{"a": {"$": 1}}"#], "a", &Value::Int(1)), Under::Same(true));
+    }
+}

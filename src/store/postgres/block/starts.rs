@@ -1,0 +1,208 @@
+//! When the spans of a block begin, and of which traces they are: a small part of a block, read without the rest of it.
+//! The checksum, which is of all columns, is not looked at; whoever wants a span reads the block.
+
+use sqlx::postgres::PgRow;
+
+use super::stored::{by_number, joined};
+use super::wire::Reader;
+use super::{BLOCK_SPANS_MAX, corrupt, values};
+use crate::model::{SpanKind, StatusCode, TraceId, UnixNanos};
+use crate::store::postgres::time::Micros;
+use crate::store::{StoreError, text};
+
+/// How many columns there are.
+const COLUMNS: usize = 21;
+
+const NAMES: [&str; COLUMNS] = [
+    "block_id",
+    "start_min",
+    "trace_ids",
+    "trace_end",
+    "start_hi",
+    "start_mid",
+    "start_lo",
+    "duration_hi",
+    "duration_mid",
+    "duration_lo",
+    "received",
+    "received_times",
+    "resource",
+    "resource_ids",
+    "shape",
+    "names",
+    "shape_name",
+    "shape_kind",
+    "shape_status",
+    "span_count",
+    "start_max",
+];
+
+/// What else is to be known of the spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct StartColumns {
+    /// How long they took.
+    pub(crate) durations: bool,
+    /// Their resources.
+    pub(crate) resources: bool,
+    /// Names, kinds and statuses.
+    pub(crate) shapes: bool,
+}
+
+impl StartColumns {
+    /// The columns of `span_block b`; those that are not wanted are null. `$3` is the moment as of which is asked: arrivals are
+    /// read where some are later.
+    pub(crate) fn names(self) -> String {
+        let columns = NAMES.map(|name| {
+            let is_wanted = match name {
+                "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
+                "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
+                "resource" | "resource_ids" => self.resources,
+                "shape" | "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
+                _ => true,
+            };
+            if is_wanted { format!("b.{name}") } else { "null".to_owned() }
+        });
+        columns.join(", ")
+    }
+}
+
+/// A span's start, and what else was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SpanStart {
+    /// When it began.
+    pub(crate) start: UnixNanos,
+    /// Its trace.
+    pub(crate) trace_id: TraceId,
+    /// As the model clamps it; 0 unless asked for.
+    pub(crate) duration_nanos: u64,
+    /// When it arrived, in microseconds since 1970; 0 when all of the block had arrived.
+    pub(crate) received_micros: i64,
+    /// The key of its resource; 0 unless asked for.
+    pub(crate) resource_id: i64,
+    /// Which of [`BlockStarts::shapes`] it has; 0 unless asked for.
+    pub(crate) shape: usize,
+}
+
+/// The starts of a block.
+#[derive(Debug)]
+pub(crate) struct BlockStarts {
+    /// In the block's order.
+    pub(crate) spans: Vec<SpanStart>,
+    /// Name, kind and status of each shape; none unless asked for.
+    pub(crate) shapes: Vec<(String, SpanKind, StatusCode)>,
+}
+
+impl BlockStarts {
+    /// Reads the columns that [`StartColumns::names`] names.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], with what is wrong with it.
+    pub(crate) fn read(row: &PgRow) -> Result<Self, StoreError> {
+        let columns = Columns::read(&mut Reader::new(&values::<COLUMNS>(row)?, &NAMES))?;
+        let spans = columns.starts().ok_or_else(|| corrupt("a span refers to what is not there"))?;
+        Ok(Self { spans, shapes: columns.shapes })
+    }
+}
+
+struct Columns {
+    start_min: i64,
+    trace_ids: Vec<[u8; 16]>,
+    trace_end: Vec<i16>,
+    start: (Vec<i32>, Vec<u8>, Vec<i16>),
+    duration: Option<(Vec<i64>, Vec<u8>, Vec<i16>)>,
+    received: Option<(Vec<i16>, Vec<Micros>)>,
+    resource: Option<(Vec<i16>, Vec<i64>)>,
+    shape: Option<Vec<i16>>,
+    shapes: Vec<(String, SpanKind, StatusCode)>,
+    span_count: usize,
+    start_max: i64,
+}
+
+impl Columns {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+        let (_block_id, Micros(start_min)) = (reader.value::<i64>()?, reader.value()?);
+        let (trace_ids, trace_end) = (reader.array()?, reader.array()?);
+        let start = (reader.array()?, reader.array()?, reader.array()?);
+        let duration = (reader.optional_array()?, reader.optional_array()?, reader.optional_array()?);
+        let received = (reader.optional_array()?, reader.optional_array()?);
+        let resource = (reader.optional_array()?, reader.optional_array()?);
+        let shape = reader.optional_array()?;
+        let shapes = if shape.is_some() { read_shapes(reader)? } else { skip_shapes(reader) };
+        let span_count = usize::try_from(reader.value::<i32>()?).ok().filter(|count| *count <= BLOCK_SPANS_MAX);
+        let span_count = span_count.ok_or_else(|| reader.wrong())?;
+        let Micros(start_max) = reader.value()?;
+        let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
+        let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
+        Ok(Self {
+            start_min,
+            trace_ids,
+            trace_end,
+            start,
+            duration,
+            received,
+            resource,
+            shape,
+            shapes,
+            span_count,
+            start_max,
+        })
+    }
+
+    fn starts(&self) -> Option<Vec<SpanStart>> {
+        let mut starts = Vec::with_capacity(self.span_count);
+        for (trace_id, end) in self.trace_ids.iter().zip(&self.trace_end) {
+            let trace_id = TraceId::from_slice(trace_id).ok()?;
+            let end = usize::try_from(*end).ok().filter(|end| *end <= self.span_count)?;
+            for place in starts.len()..end {
+                starts.push(self.start(place, trace_id)?);
+            }
+        }
+        (starts.len() == self.span_count).then_some(starts)
+    }
+
+    fn start(&self, place: usize, trace_id: TraceId) -> Option<SpanStart> {
+        let (hi, mid, lo) = &self.start;
+        let offset = joined(u64::try_from(*hi.get(place)?).ok()?, *mid.get(place)?, *lo.get(place)?);
+        let start = UnixNanos(UnixNanos::from_micros_and_nanos(self.start_min, 0)?.0.checked_add(offset)?);
+        let duration_nanos = match &self.duration {
+            Some((hi, mid, lo)) => joined(u64::try_from(*hi.get(place)?).ok()?, *mid.get(place)?, *lo.get(place)?),
+            None => 0,
+        };
+        let received_micros = match &self.received {
+            Some((numbers, times)) => by_number(times, *numbers.get(place)?)?.0,
+            None => 0,
+        };
+        let resource_id = match &self.resource {
+            Some((numbers, ids)) => *by_number(ids, *numbers.get(place)?)?,
+            None => 0,
+        };
+        let shape = match &self.shape {
+            Some(numbers) => usize::try_from(*numbers.get(place)?).ok()?.checked_sub(1)?,
+            None => 0,
+        };
+        let is_there = self.shape.is_none() || shape < self.shapes.len();
+        let is_within = start.to_micros_and_nanos().0 <= self.start_max;
+        let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape };
+        (is_there && is_within).then_some(start)
+    }
+}
+
+fn read_shapes(reader: &mut Reader<'_>) -> Result<Vec<(String, SpanKind, StatusCode)>, StoreError> {
+    let names = reader.strings()?;
+    let (numbers, kinds) = (reader.array::<i16>()?, reader.array::<i32>()?);
+    let statuses = reader.optional_array()?.unwrap_or_else(|| vec![0; numbers.len()]);
+    let shape = |((number, kind), status): ((&i16, &i32), &i32)| {
+        let name = std::str::from_utf8(by_number(&names, *number)?).ok()?;
+        Some((text::original(name)?.into_owned(), SpanKind(*kind), StatusCode(*status)))
+    };
+    let shapes: Option<Vec<_>> = numbers.iter().zip(&kinds).zip(&statuses).map(shape).collect();
+    let is_whole = numbers.len() == kinds.len() && kinds.len() == statuses.len();
+    shapes.filter(|_| is_whole).ok_or_else(|| corrupt("its shapes are not as they were written"))
+}
+
+fn skip_shapes(reader: &mut Reader<'_>) -> Vec<(String, SpanKind, StatusCode)> {
+    for _ in 0..4 {
+        reader.optional_bytes();
+    }
+    Vec::new()
+}
