@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::drive::Drive;
 use super::{Coverage, PageRequest, Query, QueryError, Question};
+use crate::store::Scan;
 use crate::traceql::plan::{Plan, Reach};
 
 /// What a query is computed over, from what costs least to what costs most.
@@ -28,7 +29,7 @@ pub struct Explained {
     pub pushed_down: String,
     /// What the rest is computed over.
     pub evaluation: Evaluation,
-    /// What the first page cost.
+    /// What the first page cost; its work counts the blocks in the time that is asked for, and those left of them, too.
     pub cost: Coverage,
     /// How long it took.
     pub duration: Duration,
@@ -45,12 +46,16 @@ impl Query {
         let is_of_traces = plan.as_ref().is_some_and(|plan| plan.reach == Reach::Trace);
         let began = Instant::now();
         let page = self.search_traces(question, request).await?;
+        let duration = began.elapsed();
+        let drive = Drive::of_traces(question, plan.as_ref());
+        let (filter, work) = (drive.filter.clone(), page.coverage.work.clone());
+        self.in_time(self.store.count_blocks(&Scan { filter, work, ..Scan::of(drive.search.clone()) })).await?;
         Ok(Explained {
             query: question.query.map(ToString::to_string).unwrap_or_default(),
-            pushed_down: Drive::of_traces(question, plan.as_ref()).text(),
+            pushed_down: drive.text(),
             evaluation: if is_of_traces { Evaluation::Traces } else { Evaluation::Spans },
             cost: page.coverage,
-            duration: began.elapsed(),
+            duration,
         })
     }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use tracewell::model::{Attributes, Search, SearchFields, Span, UnixNanos, Value};
 use tracewell::query::{PageRequest, Query, QuerySettings, Question};
 use tracewell::store::memory::MemoryStore;
+use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::{Batch, Counted, SpanStore};
 use tracewell::traceql;
 use tracewell::traceql::tree::{Body, Pipeline};
 
+use crate::support::database::AT_ONCE;
+use crate::support::postgres::TestDatabase;
 use crate::support::{service, span, span_id, trace_id};
 
 const SECOND: u64 = 1_000_000_000;
@@ -136,4 +139,20 @@ async fn traces_that_are_too_large_are_named() {
     let question = Question { query: Some(&alone), ..Question::plain(&search) };
     let page = query.search_traces(&question, &PageRequest::default()).await.unwrap();
     assert_eq!((page.items.len(), page.coverage.trace_ids_too_large.len()), (20, 0));
+}
+
+/// Scenario: a history of two blocks, one for each of two services. Guarantee: an explanation says how many there are, and
+/// how many are left.
+#[tokio::test]
+async fn an_explanation_counts_the_blocks() {
+    let database = TestDatabase::create().await;
+    let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+    let spans = vec![span(1, 1, SECOND), Span { resource: service("cart"), ..span(1, 2, SECOND) }];
+    store.write(&[Batch::new(spans)]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    let query = Query::new(Arc::new(store), QuerySettings::default());
+    let (pipeline, search) = (pipeline("{ resource.service.name = `cart` }"), Search::default());
+    let question = Question { query: Some(&pipeline), ..Question::plain(&search) };
+    let work = query.explain_search(&question, &PageRequest::default()).await.unwrap().cost.work;
+    assert_eq!((work.of(Counted::BlocksSeen), work.of(Counted::BlocksLeft)), (2, 1));
 }
