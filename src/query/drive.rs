@@ -61,7 +61,7 @@ impl Drive {
     /// As text of the language; empty when nothing is left out.
     pub(super) fn text(&self) -> String {
         let filters = [filter_of(&self.search), self.filter.clone()];
-        let filters = filters.into_iter().filter(|filter| !matches!(filter, Filter::Everything));
+        let filters = filters.into_iter().filter(|filter| !filter.is_everything());
         text_of(&flat(filters.collect()))
     }
 }

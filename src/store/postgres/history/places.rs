@@ -15,7 +15,7 @@ use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::time::Micros;
 use crate::store::{Counted, Scan, StoreError, TracePlace, text};
 
-/// So many blocks are read at once: a tenth of what [`OPEN_BLOCKS_MAX`](super::OPEN_BLOCKS_MAX) of them have.
+/// So many blocks are read at once: more than are opened at once, since little is read of each.
 const READ_BLOCKS_MAX: usize = 16;
 
 /// Whether nothing but starts, and what can be read with them, is asked for.

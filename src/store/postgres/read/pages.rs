@@ -72,7 +72,7 @@ impl Reader {
     }
 
     async fn told(&self, filter: &Filter) -> Result<Told, StoreError> {
-        if matches!(filter, Filter::Everything) {
+        if filter.is_everything() {
             return Ok(Told::everything());
         }
         let mut connection = self.connection().await?;
