@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::OptionFuture;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::server::health::{self, Health};
 use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
+use crate::server::zipkin::{self, ZipkinDoor};
 use crate::server::{query, reflection, unknown};
 use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
@@ -76,6 +78,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     start_log(&args.log)?;
     let grpc = Claim::new(args.grpc_listen, "--grpc-listen")?;
     let http = Claim::new(args.http_listen, "--http-listen")?;
+    let zipkin = args.zipkin_listen.map(|address| Claim::new(address, "--zipkin-listen")).transpose()?;
     let web = Claim::new(args.web_listen, "--web-listen")?.listen()?;
     let stop = stop_on_signal()?;
     let metrics = Arc::new(Metrics::new());
@@ -91,7 +94,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let (url, settings) = (args.database.url(), open_settings(&args, &metrics));
     let result = tokio::select! {
         opened = store::open(&url, &settings) => match opened {
-            Ok(opened) => run(&args, opened, [grpc, http], web_address, &page, metrics, &stop).await,
+            Ok(opened) => run(&args, opened, ([grpc, http], zipkin), web_address, &page, metrics, &stop).await,
             Err(error) => Err(error.into()),
         },
         () = stop.cancelled() => Ok(()),
@@ -107,7 +110,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
 async fn run(
     args: &ServeArgs,
     opened: Opened,
-    [grpc, http]: [Claim; 2],
+    ([grpc, http], zipkin): ([Claim; 2], Option<Claim>),
     web_address: SocketAddr,
     page: &Web,
     metrics: Arc<Metrics>,
@@ -125,13 +128,19 @@ async fn run(
     let queries = || queries().add_service(health_service.clone());
     page.open(Arc::clone(&store), queries().into_axum_router().fallback(unknown::answer));
     let (grpc, http) = (grpc.listen()?, http.listen()?);
+    let zipkin = zipkin.map(Claim::listen).transpose()?;
+    if let Some(zipkin) = &zipkin {
+        info!(zipkin = %zipkin.local_addr()?, "listening for Zipkin");
+    }
     greet(&opened.place, grpc.local_addr()?, http.local_addr()?, web_address);
     // Both protocols are served at both addresses: a sender that mixes up the two ports, whose defaults differ from SDK
     // to SDK, is understood.
     let all = queries().add_service(TraceService::new(Arc::clone(&doors))).into_axum_router();
-    let all = all.fallback(unknown::answer).merge(otlp::router(doors));
+    let all = all.fallback(unknown::answer).merge(otlp::router(Arc::clone(&doors)));
     let grpc = tokio::spawn(listen::serve(grpc, all.clone(), limits(args), stop.clone()));
     let http = tokio::spawn(listen::serve(http, all, limits(args), stop.clone()));
+    let door = zipkin::router(ZipkinDoor::new(doors, query, Arc::clone(&store)));
+    let zipkin = zipkin.map(|zipkin| tokio::spawn(listen::serve(zipkin, door, limits(args), stop.clone())));
     tokio::spawn(retention::run(Arc::clone(&store), retention_settings(args), Arc::clone(&metrics), stop.clone()));
     tokio::spawn(compaction::run(Arc::clone(&store), compaction_settings(args), Arc::clone(&metrics), stop.clone()));
     tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
@@ -140,6 +149,7 @@ async fn run(
     info!("stopping: what was received is committed and answered");
     let (began, limit) = (Instant::now(), Duration::from_secs(args.drain_seconds_max));
     let answered = [grpc.await, http.await].iter().all(|drained| matches!(drained, Ok(true)));
+    let answered = answered & matches!(OptionFuture::from(zipkin).await, None | Some(Ok(true)));
     let committed = ingest.drain(limit.saturating_sub(began.elapsed())).await;
     if !(answered && committed) {
         warn!(drain_seconds_max = args.drain_seconds_max, "the time to stop is over; open requests are cut off");

@@ -8,9 +8,10 @@
 //! ```text
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
-//!               otlp/ (gRPC and HTTP doors)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
+//!               otlp/ (gRPC and HTTP doors)   zipkin/ (Zipkin's)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
 //!  3  ingest/   queue, group commit           query/  searches, metrics, names: paging, order, limits
 //!               compaction/ and retention/: the clockwork, that makes history of spans and removes them in time
+//!               zipkin/  Zipkin v2 <-> model, pure, by otlp/'s readers; who calls whom
 //!  2  otlp/     OTLP <-> model, pure          traceql/  text -> tree, what it means over spans, and its plan, pure
 //!               store/  trait SpanStore: postgres/ sqlite/ memory.rs
 //!  1  model/    ids, times, attributes, spans, search.  No I/O, no async, no protobuf, no SQL, no serde
@@ -66,3 +67,4 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod traceql;
+pub mod zipkin;

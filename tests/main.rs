@@ -22,3 +22,4 @@ mod store;
 mod support;
 mod traceql;
 mod wire;
+mod zipkin;

@@ -147,6 +147,9 @@ pub struct ServeArgs {
     /// Address for people and tools: /metrics, /healthz, /readyz, and the gRPC query service
     #[arg(long, env = "TRACEWELL_WEB_LISTEN", default_value = WEB_LISTEN)]
     pub web_listen: SocketAddr,
+    /// Address for Zipkin's senders and its query API, which is 127.0.0.1:9411 with most of them; closed unless given
+    #[arg(long, env = "TRACEWELL_ZIPKIN_LISTEN")]
+    pub zipkin_listen: Option<SocketAddr>,
     /// Origins whose pages may send spans by OTLP/HTTP (CORS), separated by commas; * for any
     #[arg(long, env = "TRACEWELL_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -241,6 +244,7 @@ mod tests {
             ("--writer-connections-max", "0"),
             ("--reader-connections-max", "1001"),
             ("--web-listen", "nowhere"),
+            ("--zipkin-listen", "9411"),
             ("--database-url", ""),
             ("--log-format", "xml"),
             ("--compaction", "maybe"),

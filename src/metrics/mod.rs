@@ -36,16 +36,22 @@ pub enum Protocol {
     HttpProtobuf,
     /// OTLP/HTTP with a JSON body.
     HttpJson,
+    /// Zipkin's JSON.
+    ZipkinJson,
+    /// Zipkin's protobuf.
+    ZipkinProtobuf,
 }
 
 impl Protocol {
-    /// The name that OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` gives it.
+    /// The name that OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` gives it, and one alike for Zipkin's.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
             Self::HttpProtobuf => "http/protobuf",
             Self::HttpJson => "http/json",
+            Self::ZipkinJson => "zipkin/json",
+            Self::ZipkinProtobuf => "zipkin/protobuf",
         }
     }
 }

@@ -8,7 +8,8 @@
 //!  traces/  spans    the lists that searches give, in their orders      token   where a list goes on
 //!  sweep    goes through spans, newest first, and knows how far         drive   by which conditions it does
 //!  finder   what a query finds in what was read                         budget  what all this may cost
-//!  metrics/ series over time, from as little as each needs              explain how a question is answered
+//!  whole    whole traces, or an error                          explain  how a question is answered
+//!  metrics/ series over time, from as little as each needs
 //! ```
 
 use std::future::Future;
@@ -37,6 +38,7 @@ mod spans;
 mod sweep;
 mod token;
 mod traces;
+mod whole;
 
 use budget::Budget;
 pub use explain::{Evaluation, Explained};
@@ -114,6 +116,12 @@ pub enum QueryError {
     TimedOut {
         /// The limit.
         limit: Duration,
+    },
+    /// The answer can not be had in part, and whole it is more than the limits allow; how much, and what to do.
+    #[error("{what}")]
+    TooMuch {
+        /// Which limit, and what to do.
+        what: String,
     },
     /// The store failed.
     #[error(transparent)]

@@ -68,6 +68,9 @@ pub enum Failure {
     /// There is no such thing; which.
     #[error("{0} not found")]
     NotFound(String),
+    /// A question whose answer is more than the limits allow, and makes no sense in part; which, and what to do.
+    #[error("the answer is too much: {0}")]
+    TooMuch(String),
     /// Nothing answers at this path; what does, or what to do.
     #[error("{0}")]
     Unimplemented(&'static str),
@@ -104,6 +107,7 @@ impl From<QueryError> for Failure {
             QueryError::BadRequest { field, reason } => Self::Search(SearchError { field, reason }),
             QueryError::NotFound { what } => Self::NotFound(what),
             QueryError::TimedOut { limit } => Self::QueryDeadline(limit),
+            QueryError::TooMuch { what } => Self::TooMuch(what),
             QueryError::Store(error) => error.into(),
         }
     }
@@ -133,6 +137,14 @@ impl Encoding {
             Self::Json => "application/json",
         })
     }
+}
+
+/// A request was stored that its protocol answers with 202; what there is to say of it, mostly nothing.
+#[must_use]
+pub fn accepted(message: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(message));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
 }
 
 /// What a failure is called in metrics and logs, and what it is on either protocol.
@@ -178,6 +190,9 @@ impl Failure {
             }
             Self::Search(_) => row("bad_search", Code::InvalidArgument, StatusCode::BAD_REQUEST, Kind::Callers),
             Self::NotFound(_) => row("not_found", Code::NotFound, StatusCode::NOT_FOUND, Kind::Absent),
+            Self::TooMuch(_) => {
+                row("too_much", Code::ResourceExhausted, StatusCode::UNPROCESSABLE_ENTITY, Kind::Callers)
+            }
             Self::Unimplemented(_) => row("unimplemented", Code::Unimplemented, StatusCode::NOT_FOUND, Kind::Callers),
             Self::Store(error) => match &**error {
                 StoreError::Busy(_) => {
@@ -231,6 +246,21 @@ impl Failure {
         let mut response = Response::new(body);
         *response.status_mut() = row.http;
         response.headers_mut().insert(header::CONTENT_TYPE, encoding.content_type());
+        if row.kind == Kind::Busy {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
+        }
+        response
+    }
+
+    /// The answer on HTTP where errors are plain text. Logs the failure, so call it once, when the answer goes out.
+    #[must_use]
+    pub fn to_text(&self) -> Response<Body> {
+        let row = self.row();
+        let (message, _) = self.tell(&row);
+        let mut response = Response::new(Body::from(message));
+        *response.status_mut() = row.http;
+        let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         if row.kind == Kind::Busy {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
         }
@@ -343,6 +373,7 @@ mod tests {
             (QueryError::TimedOut { limit: RETRY_DELAY }.into(), Code::DeadlineExceeded, 504, false),
             (search.into(), Code::InvalidArgument, 400, false),
             (Failure::NotFound("trace".to_owned()), Code::NotFound, 404, false),
+            (QueryError::TooMuch { what: "spans".to_owned() }.into(), Code::ResourceExhausted, 422, false),
             (StoreError::Refused { reason: "too wide".to_owned() }.into(), Code::InvalidArgument, 400, false),
             (StoreError::Corrupt { what: "row 1".to_owned() }.into(), Code::Internal, 500, false),
             (bug(), Code::Internal, 500, false),
@@ -386,6 +417,17 @@ mod tests {
                 let grpc = tonic_types::pb::Status::decode(failure.to_grpc().details()).unwrap();
                 assert_eq!(details, grpc.details.len(), "{failure:?}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn plain_text_follows_the_table_too() {
+        for (failure, _, http, retry) in rows() {
+            let response = failure.to_text();
+            assert_eq!(response.status().as_u16(), http, "{failure:?}");
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{failure:?}");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(!body.is_empty() && !body.windows(6).any(|text| text == b"secret"), "{failure:?}");
         }
     }
 

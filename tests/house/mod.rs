@@ -19,6 +19,7 @@ fn floors() -> BTreeMap<&'static str, u8> {
         ("store", 2),
         ("ingest", 3),
         ("query", 3),
+        ("zipkin", 3),
         ("retention", 3),
         ("compaction", 3),
         ("server", 4),

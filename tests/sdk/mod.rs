@@ -1,6 +1,8 @@
 //! Strangers at the doors: the released OpenTelemetry SDKs for Python and JavaScript send to the real binary, clients
 //! that learn everything from server reflection ask it, and what comes out is compared with what the SDKs say they sent.
 //!
+//! OpenTelemetry's Zipkin exporter sends to Zipkin's door, in `zipkin`.
+//!
 //! Who sends is in `sender`, who asks in `client`, what makes two spans equal in `canonical`, and the example
 //! `two-nodes`, end to end, in `two_nodes`. `scripts/test` installs what these need and tells where it is by variables.
 
@@ -8,6 +10,7 @@ mod canonical;
 mod client;
 mod sender;
 mod two_nodes;
+mod zipkin;
 
 use std::collections::BTreeMap;
 

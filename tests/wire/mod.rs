@@ -7,3 +7,4 @@ mod listen;
 mod otlp;
 pub(crate) mod query;
 mod server;
+mod zipkin;

@@ -19,41 +19,41 @@ const NAME_CHARS_MAX: usize = 64;
 const SPAN_EXTRA_BYTES: usize = 48;
 
 /// A resource or scope for all spans under it, or why it can not be had.
-pub(super) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
+pub(crate) type Shared<T> = Result<Arc<Keyed<T>>, RejectReason>;
 
 /// A resource of a message of so many bytes.
-pub(super) fn shared_resource(resource: Resource, bytes_max: usize) -> Shared<Resource> {
+pub(crate) fn shared_resource(resource: Resource, bytes_max: usize) -> Shared<Resource> {
     size::check(bytes_max, || size::of_resource(&resource))?;
     Ok(Arc::new(Keyed::new(resource)))
 }
 
 /// A scope of a message of so many bytes.
-pub(super) fn shared_scope(scope: Scope, bytes_max: usize) -> Shared<Scope> {
+pub(crate) fn shared_scope(scope: Scope, bytes_max: usize) -> Shared<Scope> {
     size::check(bytes_max, || size::of_scope(&scope))?;
     Ok(Arc::new(Keyed::new(scope)))
 }
 
 /// A span of which any field may still be missing or wrong.
 #[derive(Debug)]
-pub(super) struct Draft {
-    pub(super) trace_id: Result<TraceId, IdError>,
-    pub(super) span_id: Result<SpanId, IdError>,
-    pub(super) parent_span_id: Result<SpanId, IdError>,
-    pub(super) trace_state: String,
-    pub(super) flags: u32,
-    pub(super) name: String,
-    pub(super) kind: SpanKind,
-    pub(super) start: UnixNanos,
-    pub(super) end: UnixNanos,
-    pub(super) attributes: Attributes,
-    pub(super) dropped_attributes_count: u32,
-    pub(super) events: Vec<Event>,
-    pub(super) dropped_events_count: u32,
-    pub(super) links: Vec<Link>,
-    pub(super) dropped_links_count: u32,
-    pub(super) status: Status,
+pub(crate) struct Draft {
+    pub(crate) trace_id: Result<TraceId, IdError>,
+    pub(crate) span_id: Result<SpanId, IdError>,
+    pub(crate) parent_span_id: Result<SpanId, IdError>,
+    pub(crate) trace_state: String,
+    pub(crate) flags: u32,
+    pub(crate) name: String,
+    pub(crate) kind: SpanKind,
+    pub(crate) start: UnixNanos,
+    pub(crate) end: UnixNanos,
+    pub(crate) attributes: Attributes,
+    pub(crate) dropped_attributes_count: u32,
+    pub(crate) events: Vec<Event>,
+    pub(crate) dropped_events_count: u32,
+    pub(crate) links: Vec<Link>,
+    pub(crate) dropped_links_count: u32,
+    pub(crate) status: Status,
     /// The first thing other than its own ids that makes it a bad span.
-    pub(super) fault: Option<RejectReason>,
+    pub(crate) fault: Option<RejectReason>,
 }
 
 impl Default for Draft {
@@ -82,10 +82,10 @@ impl Default for Draft {
 
 /// A link whose ids may still be missing or wrong; those of `link` itself are not set.
 #[derive(Debug)]
-pub(super) struct DraftLink {
-    pub(super) trace_id: Result<TraceId, IdError>,
-    pub(super) span_id: Result<SpanId, IdError>,
-    pub(super) link: Link,
+pub(crate) struct DraftLink {
+    pub(crate) trace_id: Result<TraceId, IdError>,
+    pub(crate) span_id: Result<SpanId, IdError>,
+    pub(crate) link: Link,
 }
 
 impl Default for DraftLink {
@@ -95,7 +95,7 @@ impl Default for DraftLink {
 }
 
 impl DraftLink {
-    pub(super) fn finish(self) -> Result<Link, RejectReason> {
+    pub(crate) fn finish(self) -> Result<Link, RejectReason> {
         let trace_id = unless_none(self.trace_id).map_err(RejectReason::LinkTraceId)?;
         let span_id = unless_none(self.span_id).map_err(RejectReason::LinkSpanId)?;
         Ok(Link { trace_id, span_id, ..self.link })
@@ -118,13 +118,13 @@ fn unless_none<T>(id: Result<T, IdError>) -> Result<Option<T>, IdError> {
 
 /// Drafts that wait for their resource and scope. Of bad ones in a row little is kept: three bytes of a request can be one.
 #[derive(Debug, Default)]
-pub(super) struct Drafts {
+pub(crate) struct Drafts {
     drafts: Vec<(Box<Draft>, u64)>,
     bad: usize,
 }
 
 impl Drafts {
-    pub(super) fn push(&mut self, draft: Draft, memory: &Memory<'_>) -> Result<(), Full> {
+    pub(crate) fn push(&mut self, draft: Draft, memory: &Memory<'_>) -> Result<(), Full> {
         let fault = checked_ids(&draft).err();
         self.bad = self.bad.saturating_add(usize::from(fault.is_some()));
         match self.drafts.last_mut() {
@@ -143,12 +143,12 @@ impl Drafts {
     }
 
     /// What the drafts take of the memory, beside what is in them.
-    pub(super) fn taken_bytes(&self) -> usize {
+    pub(crate) fn taken_bytes(&self) -> usize {
         let drafts = bytes_of::<Draft>(self.drafts.len());
         drafts.saturating_add(bytes_of::<(Box<Draft>, u64)>(self.drafts.capacity()))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.drafts.is_empty()
     }
 }
@@ -164,7 +164,7 @@ impl IntoIterator for Drafts {
 }
 
 /// The spans of a request, as they are finished.
-pub(super) struct Assembly<'a> {
+pub(crate) struct Assembly<'a> {
     memory: &'a Memory<'a>,
     spans: Vec<Span>,
     rejected: Rejected,
@@ -173,12 +173,12 @@ pub(super) struct Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
-    pub(super) fn new(memory: &'a Memory<'a>) -> Self {
+    pub(crate) fn new(memory: &'a Memory<'a>) -> Self {
         Self { memory, spans: Vec::new(), rejected: Rejected::default(), seen: 0 }
     }
 
     /// Keeps a draft of a message of so many bytes as a span, or rejects it, as often as it came; says which.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         (draft, times): (Draft, u64),
         bytes_max: usize,
@@ -208,7 +208,7 @@ impl<'a> Assembly<'a> {
         Ok(false)
     }
 
-    pub(super) fn finish(self, repaired: u64) -> Decoded {
+    pub(crate) fn finish(self, repaired: u64) -> Decoded {
         Decoded { spans: self.spans, rejected: self.rejected, repaired }
     }
 }

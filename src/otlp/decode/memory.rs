@@ -24,7 +24,7 @@ pub struct Memory<'a> {
 
 /// The owner of the memory said no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
+pub(crate) struct Full;
 
 impl<'a> Memory<'a> {
     /// Memory of an owner who says whether it may be so many bytes in all.
@@ -46,11 +46,11 @@ impl<'a> Memory<'a> {
     }
 
     /// Whether the owner has said no. From then on he is not asked again, and nothing can be taken.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full.get()
     }
 
-    pub(super) fn take(&self, bytes: usize) -> Result<(), Full> {
+    pub(crate) fn take(&self, bytes: usize) -> Result<(), Full> {
         let taken = self.taken_bytes.get().saturating_add(bytes);
         if taken > self.granted_bytes.get() {
             self.ask(taken)?;
@@ -70,23 +70,23 @@ impl<'a> Memory<'a> {
     }
 
     /// What was taken and is free again.
-    pub(super) fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.taken_bytes.set(self.taken_bytes.get().saturating_sub(bytes));
     }
 
     /// Gives back what was taken since so much was.
-    pub(super) fn give_back_to(&self, taken_bytes: usize) {
+    pub(crate) fn give_back_to(&self, taken_bytes: usize) {
         self.taken_bytes.set(taken_bytes.min(self.taken_bytes.get()));
     }
 
     /// Appends to a list of which nobody knows how long it will be.
-    pub(super) fn push<T>(&self, items: &mut Vec<T>, item: T) -> Result<(), Full> {
+    pub(crate) fn push<T>(&self, items: &mut Vec<T>, item: T) -> Result<(), Full> {
         let doubled = items.capacity().max(FIRST_ITEMS);
         self.push_one_of(items, item, || doubled)
     }
 
     /// Appends to a list; when it has to grow, `more` says by how many items. While they move, they are there twice.
-    pub(super) fn push_one_of<T>(&self, items: &mut Vec<T>, item: T, more: impl FnOnce() -> usize) -> Result<(), Full> {
+    pub(crate) fn push_one_of<T>(&self, items: &mut Vec<T>, item: T, more: impl FnOnce() -> usize) -> Result<(), Full> {
         let old = items.capacity();
         if items.len() == old {
             let more = more().max(1);
@@ -100,7 +100,7 @@ impl<'a> Memory<'a> {
 }
 
 /// The size of so many items.
-pub(super) fn bytes_of<T>(items: usize) -> usize {
+pub(crate) fn bytes_of<T>(items: usize) -> usize {
     items.saturating_mul(size_of::<T>())
 }
 

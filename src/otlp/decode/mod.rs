@@ -10,14 +10,14 @@
 
 use crate::model::Span;
 
-mod draft;
-mod json;
-mod memory;
+pub(crate) mod draft;
+pub(crate) mod json;
+pub(crate) mod memory;
 mod message;
 mod protobuf;
 mod rejected;
 mod size;
-mod wire;
+pub(crate) mod wire;
 
 pub use json::{VALUE_DEPTH_JSON_MAX, json_within};
 pub use memory::Memory;

@@ -22,25 +22,25 @@ pub struct Malformed {
 }
 
 /// What is noticed while a request is read and belongs to no one field.
-pub(super) struct Notes<'a> {
+pub(crate) struct Notes<'a> {
     /// What its content takes.
-    pub(super) memory: &'a Memory<'a>,
+    pub(crate) memory: &'a Memory<'a>,
     /// How many of its texts were repaired.
-    pub(super) repaired: Cell<u64>,
+    pub(crate) repaired: Cell<u64>,
 }
 
 /// The rest of a message's bytes. A copy reads the same bytes again.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     /// The offset of the end of `rest` in the request.
     end: usize,
-    pub(super) notes: &'a Notes<'a>,
+    pub(crate) notes: &'a Notes<'a>,
 }
 
 /// One field of a message, with its payload.
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
     offset: usize,
     payload: Payload<'a>,
 }
@@ -56,23 +56,23 @@ enum Payload<'a> {
 
 /// The wire types by their numbers.
 mod wire_type {
-    pub(super) const VARINT: u32 = 0;
-    pub(super) const FIXED64: u32 = 1;
-    pub(super) const DELIMITED: u32 = 2;
-    pub(super) const GROUP_START: u32 = 3;
-    pub(super) const GROUP_END: u32 = 4;
-    pub(super) const FIXED32: u32 = 5;
+    pub(crate) const VARINT: u32 = 0;
+    pub(crate) const FIXED64: u32 = 1;
+    pub(crate) const DELIMITED: u32 = 2;
+    pub(crate) const GROUP_START: u32 = 3;
+    pub(crate) const GROUP_END: u32 = 4;
+    pub(crate) const FIXED32: u32 = 5;
 }
 
 impl<'a> Reader<'a> {
     /// A reader of a request's bytes.
-    pub(super) fn new(request: &'a [u8], notes: &'a Notes<'a>) -> Self {
+    pub(crate) fn new(request: &'a [u8], notes: &'a Notes<'a>) -> Self {
         Self { rest: request, end: request.len(), notes }
     }
 
     /// Appends what was made of a field to the list of all such fields. At the first of them it looks how many there
     /// are, which costs less than to move them each time when the list grows.
-    pub(super) fn push<T>(&self, number: u32, items: &mut Vec<T>, item: T) -> Result<(), Full> {
+    pub(crate) fn push<T>(&self, number: u32, items: &mut Vec<T>, item: T) -> Result<(), Full> {
         self.notes.memory.push_one_of(items, item, || self.count(number).saturating_add(1))
     }
 
@@ -86,12 +86,12 @@ impl<'a> Reader<'a> {
     }
 
     /// How many bytes are left.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rest.len()
     }
 
     /// The next field; `None` at the end of the message.
-    pub(super) fn field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
+    pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -192,25 +192,25 @@ impl<'a> Reader<'a> {
 
 impl<'a> Field<'a> {
     /// A message's bytes.
-    pub(super) fn message(self) -> Result<Reader<'a>, Malformed> {
+    pub(crate) fn message(self) -> Result<Reader<'a>, Malformed> {
         match self.payload {
             Payload::Delimited(reader) => Ok(reader),
             _ => Err(self.wrong_type()),
         }
     }
 
-    pub(super) fn bytes(self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(self) -> Result<&'a [u8], Malformed> {
         Ok(self.message()?.rest)
     }
 
     /// Bytes to keep.
-    pub(super) fn owned_bytes(self) -> Result<Vec<u8>, Malformed> {
+    pub(crate) fn owned_bytes(self) -> Result<Vec<u8>, Malformed> {
         let reader = self.message()?;
         reader.notes.memory.take(reader.rest.len())?;
         Ok(reader.rest.to_vec())
     }
 
-    pub(super) fn text(self) -> Result<String, Malformed> {
+    pub(crate) fn text(self) -> Result<String, Malformed> {
         let Reader { rest, notes, .. } = self.message()?;
         notes.memory.take(rest.len())?;
         if let Ok(text) = str::from_utf8(rest) {
@@ -222,7 +222,7 @@ impl<'a> Field<'a> {
         Ok(String::from_utf8_lossy(rest).into_owned())
     }
 
-    pub(super) fn varint(self) -> Result<u64, Malformed> {
+    pub(crate) fn varint(self) -> Result<u64, Malformed> {
         match self.payload {
             Payload::Varint(value) => Ok(value),
             _ => Err(self.wrong_type()),
@@ -230,24 +230,24 @@ impl<'a> Field<'a> {
     }
 
     /// A `uint32`: of a longer number the lower bits count, as in every protobuf library.
-    pub(super) fn uint32(self) -> Result<u32, Malformed> {
+    pub(crate) fn uint32(self) -> Result<u32, Malformed> {
         let [a, b, c, d, ..] = self.varint()?.to_le_bytes();
         Ok(u32::from_le_bytes([a, b, c, d]))
     }
 
     /// An `int32` or an enum's number.
-    pub(super) fn int32(self) -> Result<i32, Malformed> {
+    pub(crate) fn int32(self) -> Result<i32, Malformed> {
         Ok(self.uint32()?.cast_signed())
     }
 
-    pub(super) fn fixed64(self) -> Result<u64, Malformed> {
+    pub(crate) fn fixed64(self) -> Result<u64, Malformed> {
         match self.payload {
             Payload::Fixed64(value) => Ok(value),
             _ => Err(self.wrong_type()),
         }
     }
 
-    pub(super) fn fixed32(self) -> Result<u32, Malformed> {
+    pub(crate) fn fixed32(self) -> Result<u32, Malformed> {
         match self.payload {
             Payload::Fixed32(value) => Ok(value),
             _ => Err(self.wrong_type()),

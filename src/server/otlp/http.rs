@@ -39,15 +39,27 @@ async fn export(State(doors): State<Arc<Doors>>, request: Request<Body>) -> Resp
         Encoding::Protobuf => Protocol::HttpProtobuf,
         Encoding::Json => Protocol::HttpJson,
     };
+    match take(&doors, protocol, request).await {
+        Ok(accepted) => success(encoding, accepted),
+        Err(failure) => failure.to_http(encoding),
+    }
+}
+
+/// Takes in a request whose protocol is known, to the commit; counts it, and its refusal.
+pub(in crate::server) async fn take(
+    doors: &Doors,
+    protocol: Protocol,
+    request: Request<Body>,
+) -> Result<Accepted, Failure> {
     doors.metrics.received(protocol);
     let deadline = Instant::now().checked_add(doors.settings.request_timeout);
     let (parts, mut body) = request.into_parts();
-    let stored = body::until(deadline, store(&doors, protocol, &parts.headers, &mut body)).await;
+    let stored = body::until(deadline, store(doors, protocol, &parts.headers, &mut body)).await;
     match stored.unwrap_or(Err(Failure::Deadline)) {
-        Ok(accepted) => success(encoding, accepted),
+        Ok(accepted) => Ok(accepted),
         Err(failure) => {
             body::until(deadline, body::discard(body, doors.settings.request_bytes_max)).await;
-            doors.refuse(failure).to_http(encoding)
+            Err(doors.refuse(failure))
         }
     }
 }
@@ -108,7 +120,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
 
 /// Lets pages of these origins send. Credentials are allowed although nothing here asks for any: a browser's beacon
 /// always sends them, and fails if they are not.
-fn cors(origins: Vec<String>) -> CorsLayer {
+pub(in crate::server) fn cors(origins: Vec<String>) -> CorsLayer {
     let allowed = move |origin: &HeaderValue, _: &Parts| {
         origin.to_str().is_ok_and(|origin| origins.iter().any(|pattern| matches_origin(pattern, origin)))
     };

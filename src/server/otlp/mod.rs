@@ -11,15 +11,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 
+use super::clock::now as arrival;
 use super::status::Failure;
 use crate::ingest::{Delivery, Ingest, Place};
 use crate::metrics::{Metrics, Protocol};
 use crate::otlp::decode::{self, Decoded, Memory};
+use crate::zipkin;
 
 mod body;
 mod frame;
 mod grpc;
-mod http;
+pub(in crate::server) mod http;
 
 pub use grpc::TraceService;
 pub use http::router;
@@ -39,17 +41,17 @@ pub struct DoorSettings {
 /// What both doors lead to.
 pub struct Doors {
     ingest: Ingest,
-    metrics: Arc<Metrics>,
-    settings: DoorSettings,
+    pub(in crate::server) metrics: Arc<Metrics>,
+    pub(in crate::server) settings: DoorSettings,
 }
 
 /// What became of a request that was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Accepted {
+pub(in crate::server) struct Accepted {
     /// So many of its spans are not stored, and never will be.
     rejected: u64,
     /// Why; or what was changed about the stored ones.
-    message: String,
+    pub(in crate::server) message: String,
 }
 
 impl Accepted {
@@ -88,7 +90,7 @@ impl Doors {
     }
 
     /// Counts a request that is answered with an error.
-    fn refuse(&self, failure: Failure) -> Failure {
+    pub(in crate::server) fn refuse(&self, failure: Failure) -> Failure {
         self.metrics.refused(failure.reason());
         failure
     }
@@ -105,6 +107,8 @@ fn decode(place: Place, protocol: Protocol, body: Bytes) -> Result<(Place, Accep
     let decoded = match protocol {
         Protocol::Grpc | Protocol::HttpProtobuf => decode::protobuf_within(&body, &memory),
         Protocol::HttpJson => decode::json_within(&body, &memory),
+        Protocol::ZipkinJson => zipkin::decode::json_within(&body, arrival(), &memory),
+        Protocol::ZipkinProtobuf => zipkin::decode::protobuf_within(&body, arrival(), &memory),
     };
     let decoded = decoded.map_err(|error| match refused.take() {
         Some(refusal) => refusal.into(),

@@ -16,7 +16,7 @@ use crate::model::{
     Attribute, Attributes, EntityRef, Event, Resource, Scope, SpanKind, Status, StatusCode, UnixNanos, Value,
 };
 
-mod object;
+pub(crate) mod object;
 mod scalar;
 
 /// In JSON, a value inside so many others is kept (a value that is in no other has depth 1); a deeper one costs its span.

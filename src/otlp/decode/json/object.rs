@@ -13,37 +13,42 @@ use super::scalar::{Base64, Bool, Double, Enumeration, Integer, Text, WholeNumbe
 use crate::model::{IdError, SpanId, TraceId};
 
 /// What is noticed while reading and belongs to no one field.
-pub(super) struct Notes<'a> {
-    pub(super) memory: &'a Memory<'a>,
+pub(crate) struct Notes<'a> {
+    pub(crate) memory: &'a Memory<'a>,
     fault: Cell<Option<RejectReason>>,
     repaired: Cell<u64>,
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn new(memory: &'a Memory<'a>) -> Self {
+    pub(crate) fn new(memory: &'a Memory<'a>) -> Self {
         Self { memory, fault: Cell::default(), repaired: Cell::default() }
     }
 
     /// Takes memory. An error ends the reading of the request.
-    pub(super) fn take<E: Error>(&self, bytes: usize) -> Result<(), E> {
+    pub(crate) fn take<E: Error>(&self, bytes: usize) -> Result<(), E> {
         self.memory.take(bytes).map_err(no_room)
     }
 
+    /// Appends to a list, likewise.
+    pub(crate) fn push<T, E: Error>(&self, items: &mut Vec<T>, item: T) -> Result<(), E> {
+        self.memory.push(items, item).map_err(no_room)
+    }
+
     /// Remembers a reason to reject what is being read; the first one counts.
-    pub(super) fn note_fault(&self, reason: RejectReason) {
+    pub(crate) fn note_fault(&self, reason: RejectReason) {
         self.fault.set(self.fault.get().or(Some(reason)));
     }
 
     /// Hands over what was noted since the last time.
-    pub(super) fn take_fault(&self) -> Option<RejectReason> {
+    pub(crate) fn take_fault(&self) -> Option<RejectReason> {
         self.fault.take()
     }
 
-    pub(super) fn note_repair(&self) {
+    pub(crate) fn note_repair(&self) {
         self.repaired.set(self.repaired.get().saturating_add(1));
     }
 
-    pub(super) fn repaired(&self) -> u64 {
+    pub(crate) fn repaired(&self) -> u64 {
         self.repaired.get()
     }
 }
@@ -54,7 +59,7 @@ fn no_room<E: Error>(_: Full) -> E {
 }
 
 /// What a JSON object is read into.
-pub(super) trait Object {
+pub(crate) trait Object {
     /// Reads the member of this name. `value` must be used up, by [`Member::skip`] if need be.
     fn member<'de, A: MapAccess<'de>>(&mut self, name: &str, value: Member<'_, A>) -> Result<(), A::Error>;
 
@@ -65,31 +70,43 @@ pub(super) trait Object {
 }
 
 /// Reads a text that holds one JSON object and nothing else.
-pub(super) fn read(body: &[u8], target: &mut impl Object, notes: &Notes<'_>) -> Result<(), DecodeError> {
+pub(crate) fn read(body: &[u8], target: &mut impl Object, notes: &Notes<'_>) -> Result<(), DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     Members { target, notes }.deserialize(&mut deserializer)?;
     Ok(deserializer.end()?)
 }
 
+/// Reads a text that holds one JSON list of objects and nothing else: each into a `new` one, which `keep` gets.
+pub(crate) fn read_list<T: Object>(
+    body: &[u8],
+    new: impl Fn() -> T,
+    keep: impl FnMut(T) -> Result<(), Full>,
+    notes: &Notes<'_>,
+) -> Result<(), DecodeError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    Items { new, keep, notes }.deserialize(&mut deserializer)?;
+    Ok(deserializer.end()?)
+}
+
 /// The value of an object's member, not yet read.
-pub(super) struct Member<'a, A> {
+pub(crate) struct Member<'a, A> {
     map: &'a mut A,
-    pub(super) notes: &'a Notes<'a>,
+    pub(crate) notes: &'a Notes<'a>,
 }
 
 impl<'de, A: MapAccess<'de>> Member<'_, A> {
     /// Skips it, whatever it is and however deep (without recursion).
-    pub(super) fn skip(self) -> Result<(), A::Error> {
+    pub(crate) fn skip(self) -> Result<(), A::Error> {
         self.map.next_value::<IgnoredAny>().map(drop)
     }
 
     /// Reads an object; says whether there was one, not `null`.
-    pub(super) fn object(self, target: &mut impl Object) -> Result<bool, A::Error> {
+    pub(crate) fn object(self, target: &mut impl Object) -> Result<bool, A::Error> {
         self.map.next_value_seed(Members { target, notes: self.notes })
     }
 
     /// Reads a list of objects: each into a `new` one, which `keep` gets.
-    pub(super) fn each<T: Object>(
+    pub(crate) fn each<T: Object>(
         self,
         new: impl Fn() -> T,
         keep: impl FnMut(T) -> Result<(), Full>,
@@ -98,61 +115,61 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
     }
 
     /// Reads a list of objects, after those that are there.
-    pub(super) fn list<T: Object + Default>(self, items: &mut Vec<T>) -> Result<(), A::Error> {
+    pub(crate) fn list<T: Object + Default>(self, items: &mut Vec<T>) -> Result<(), A::Error> {
         let memory = self.notes.memory;
         self.each(T::default, |item| memory.push(items, item))
     }
 
     /// Reads a list of texts, after those that are there.
-    pub(super) fn texts(self, texts: &mut Vec<String>) -> Result<(), A::Error> {
+    pub(crate) fn texts(self, texts: &mut Vec<String>) -> Result<(), A::Error> {
         self.map.next_value_seed(Texts { texts, notes: self.notes })
     }
 
-    pub(super) fn text(self) -> Result<String, A::Error> {
+    pub(crate) fn text(self) -> Result<String, A::Error> {
         Ok(self.optional_text()?.unwrap_or_default())
     }
 
-    pub(super) fn optional_text(self) -> Result<Option<String>, A::Error> {
+    pub(crate) fn optional_text(self) -> Result<Option<String>, A::Error> {
         let text = self.map.next_value_seed(Text(self.notes))?;
         self.notes.take(text.as_deref().map_or(0, str::len))?;
         Ok(text.map(Into::into))
     }
 
-    pub(super) fn optional_bool(self) -> Result<Option<bool>, A::Error> {
+    pub(crate) fn optional_bool(self) -> Result<Option<bool>, A::Error> {
         self.map.next_value_seed(Bool)
     }
 
-    pub(super) fn integer<T: WholeNumber>(self) -> Result<T, A::Error> {
+    pub(crate) fn integer<T: WholeNumber>(self) -> Result<T, A::Error> {
         Ok(self.optional_integer()?.unwrap_or_default())
     }
 
-    pub(super) fn optional_integer<T: WholeNumber>(self) -> Result<Option<T>, A::Error> {
+    pub(crate) fn optional_integer<T: WholeNumber>(self) -> Result<Option<T>, A::Error> {
         self.map.next_value_seed(Integer::new(self.notes))
     }
 
     /// Reads an enum: its number, also one that `number` does not know, or one of its names.
-    pub(super) fn enumeration<E: Into<i32>>(self, named: fn(&str) -> Option<E>) -> Result<i32, A::Error> {
+    pub(crate) fn enumeration<E: Into<i32>>(self, named: fn(&str) -> Option<E>) -> Result<i32, A::Error> {
         Ok(self.map.next_value_seed(Enumeration(named, self.notes))?.unwrap_or_default())
     }
 
-    pub(super) fn optional_double(self) -> Result<Option<f64>, A::Error> {
+    pub(crate) fn optional_double(self) -> Result<Option<f64>, A::Error> {
         self.map.next_value_seed(Double(self.notes))
     }
 
-    pub(super) fn optional_bytes(self) -> Result<Option<Vec<u8>>, A::Error> {
+    pub(crate) fn optional_bytes(self) -> Result<Option<Vec<u8>>, A::Error> {
         let bytes = self.map.next_value_seed(Base64(self.notes))?;
         self.notes.take(bytes.as_deref().map_or(0, <[u8]>::len))?;
         Ok(bytes)
     }
 
     /// Reads an id, which may turn out to be none: that is for the span to deal with, not for the request.
-    pub(super) fn trace_id(self) -> Result<Result<TraceId, IdError>, A::Error> {
+    pub(crate) fn trace_id(self) -> Result<Result<TraceId, IdError>, A::Error> {
         let text = self.map.next_value_seed(Text(self.notes))?;
         Ok(trace_id(&text.unwrap_or_default()))
     }
 
     /// As [`Self::trace_id`].
-    pub(super) fn span_id(self) -> Result<Result<SpanId, IdError>, A::Error> {
+    pub(crate) fn span_id(self) -> Result<Result<SpanId, IdError>, A::Error> {
         let text = self.map.next_value_seed(Text(self.notes))?;
         Ok(span_id(&text.unwrap_or_default()))
     }

@@ -83,7 +83,7 @@ fn hex_digits(error: IdError, expected: &'static str) -> IdError {
 }
 
 /// An integer type of protobuf.
-pub(super) trait WholeNumber: FromStr + TryFrom<i64> + TryFrom<u64> + Default {
+pub(crate) trait WholeNumber: FromStr + TryFrom<i64> + TryFrom<u64> + Default {
     /// What it is called in an error.
     const NAME: &'static str;
 }

@@ -1,0 +1,194 @@
+//! The query API, by spans that came by it and by OTLP.
+
+use serde_json::{Value, json};
+
+use super::{Zipkin, and, span};
+use crate::wire::client::{JSON, post};
+
+fn ids(traces: &Value) -> Vec<Vec<&str>> {
+    let traces = traces.as_array().unwrap().iter();
+    traces.map(|trace| trace.as_array().unwrap().iter().map(|span| span["id"].as_str().unwrap()).collect()).collect()
+}
+
+/// The ids of the traces that are found, each by that of its first span.
+async fn found(zipkin: &Zipkin, parameters: &str) -> Vec<String> {
+    let traces = zipkin.json(&format!("/api/v2/traces?endTs=10000&lookback=10000&{parameters}")).await;
+    ids(&traces).iter().map(|ids| ids[0].trim_start_matches('0').to_owned()).collect()
+}
+
+/// Three traces, of one span each but the second, which begins one second after the first, and so on.
+async fn shop() -> Zipkin {
+    let db = json!({ "kind": "CLIENT", "remoteEndpoint": { "serviceName": "db" }, "name": "select", "duration": 500 });
+    let failed = json!({ "tags": { "error": "boom", "http.method": "GET" }, "duration": 90 });
+    let noted = json!({ "annotations": [{ "timestamp": 3_000_100, "value": "cache.miss" }], "name": "put",
+                        "localEndpoint": { "serviceName": "app" } });
+    Zipkin::with(&json!([
+        and(span(1, 1, 1_000), &failed),
+        span(2, 2, 2_000),
+        and(and(span(2, 4, 2_001), &db), &json!({ "parentId": "0000000000000002" })),
+        and(span(3, 3, 3_000), &noted),
+    ]))
+    .await
+}
+
+#[tokio::test]
+async fn every_condition_finds_what_it_says() {
+    let zipkin = shop().await;
+    for (parameters, traces) in [
+        ("", vec!["3", "2", "1"]),
+        ("limit=1", vec!["3"]),
+        ("limit=2", vec!["3", "2"]),
+        ("serviceName=web", vec!["2", "1"]),
+        ("serviceName=WEB", vec!["2", "1"]),
+        ("serviceName=none", vec![]),
+        ("spanName=put", vec!["3"]),
+        ("spanName=all", vec!["3", "2", "1"]),
+        ("serviceName=web&spanName=put", vec![]),
+        ("remoteServiceName=db", vec!["2"]),
+        ("serviceName=app&remoteServiceName=db", vec![]),
+        ("annotationQuery=error", vec!["1"]),
+        ("annotationQuery=http.method%3DGET+and+error", vec!["1"]),
+        ("annotationQuery=http.method%3DPUT", vec![]),
+        ("annotationQuery=cache.miss", vec!["3"]),
+        ("annotationQuery=cache.miss+and+error", vec![]),
+        ("minDuration=91", vec!["2"]),
+        ("minDuration=90", vec!["2", "1"]),
+        ("minDuration=90&maxDuration=499", vec!["1"]),
+        // Not one span has both; a trace does.
+        ("spanName=get&minDuration=500", vec!["2"]),
+    ] {
+        assert_eq!(found(&zipkin, parameters).await, traces, "{parameters}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_is_before_a_moment_and_not_longer_ago() {
+    let zipkin = shop().await;
+    let at = async |end: u64, lookback: u64| {
+        let traces = zipkin.json(&format!("/api/v2/traces?endTs={end}&lookback={lookback}")).await;
+        traces.as_array().unwrap().len()
+    };
+    assert_eq!((at(3_000, 1_000).await, at(2_999, 998).await, at(2_999, 999).await), (2, 1, 1));
+    assert_eq!((at(999, 999).await, at(1_000, 1).await), (0, 1));
+    // Without a moment it is now, and without a time a day.
+    assert_eq!(zipkin.json("/api/v2/traces").await, json!([]));
+    assert_eq!(zipkin.json("/api/v2/traces?endTs=10000").await.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_trace_is_whole_and_merged() {
+    let first = and(span(1, 1, 5), &json!({ "duration": 0 }));
+    let second = json!({ "traceId": "1", "id": "1", "timestamp": 5_000, "duration": 7, "tags": { "a": "b" },
+                         "localEndpoint": { "serviceName": "web" } });
+    let zipkin = Zipkin::with(&json!([first, second])).await;
+    let expected = json!([and(span(1, 1, 5), &json!({ "duration": 7, "tags": { "a": "b" } }))]);
+    for id in ["1", "0000000000000001", "00000000000000000000000000000001"] {
+        assert_eq!(zipkin.json(&format!("/api/v2/trace/{id}")).await, expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn many_traces_are_those_that_there_are() {
+    let zipkin = shop().await;
+    let traces = zipkin.json("/api/v2/traceMany?traceIds=3,9,1").await;
+    assert_eq!(ids(&traces), [["0000000000000003"], ["0000000000000001"]]);
+}
+
+#[tokio::test]
+async fn names_are_listed_in_order() {
+    let zipkin = shop().await;
+    assert_eq!(zipkin.json("/api/v2/services").await, json!(["app", "web"]));
+    assert_eq!(zipkin.json("/api/v2/spans?serviceName=web").await, json!(["get", "select"]));
+    assert_eq!(zipkin.json("/api/v2/spans?serviceName=WEB").await, json!(["get", "select"]));
+    assert_eq!(zipkin.json("/api/v2/spans?serviceName=none").await, json!([]));
+    assert_eq!(zipkin.get("/api/v2/services").await.header("cache-control"), None);
+}
+
+/// Of what has to be looked for in spans, those of the last day are.
+#[tokio::test]
+async fn what_spans_have_is_listed_of_the_last_day() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = u64::try_from(now.as_millis()).unwrap();
+    let remote =
+        |name: &str| json!({ "kind": "CLIENT", "remoteEndpoint": { "serviceName": name }, "tags": { "k": name } });
+    let old = and(span(1, 1, now - 90_000_000), &remote("old"));
+    let other = json!({ "localEndpoint": { "serviceName": "app" } });
+    let spans = [and(span(2, 2, now), &remote("db")), and(and(span(3, 3, now), &remote("queue")), &other), old];
+    let zipkin = Zipkin::with(&json!(spans)).await;
+    assert_eq!(zipkin.json("/api/v2/remoteServices?serviceName=web").await, json!(["db"]));
+    assert_eq!(zipkin.json("/api/v2/remoteServices?serviceName=App").await, json!(["queue"]));
+    assert_eq!(zipkin.json("/api/v2/autocompleteKeys").await, json!(["k", "peer.service", "service.name"]));
+    assert_eq!(zipkin.json("/api/v2/autocompleteValues?key=k").await, json!(["db", "queue"]));
+    assert_eq!(zipkin.json("/api/v2/autocompleteValues?key=none").await, json!([]));
+}
+
+#[tokio::test]
+async fn lists_may_be_kept_when_there_are_more_than_three_services() {
+    let service = |id: u64| and(span(id, id, 5), &json!({ "localEndpoint": { "serviceName": format!("s{id}") } }));
+    let zipkin = Zipkin::with(&json!([service(1), service(2), service(3), service(4)])).await;
+    for path in ["/api/v2/services", "/api/v2/spans?serviceName=s1"] {
+        assert_eq!(zipkin.get(path).await.header("cache-control"), Some("max-age=300, must-revalidate"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_linked_over_all_traces_of_the_time() {
+    let zipkin = shop().await;
+    let expected = json!([{ "parent": "web", "child": "db", "callCount": 1 }]);
+    assert_eq!(zipkin.json("/api/v2/dependencies?endTs=10000").await, expected);
+    assert_eq!(zipkin.json("/api/v2/dependencies?endTs=1999").await, json!([]));
+    let call = |trace: u64, error: &Value| {
+        let client = and(span(trace, 7, 5_000), &json!({ "kind": "CLIENT" }));
+        let server = json!({ "kind": "SERVER", "parentId": format!("{:016x}", 7), "tags": error,
+                             "localEndpoint": { "serviceName": "app" } });
+        json!([client, and(span(trace, 8, 5_001), &server)])
+    };
+    for (trace, error) in [(11, json!({})), (12, json!({ "error": "x" }))] {
+        assert_eq!(zipkin.post(&[], call(trace, &error).to_string()).await.status.as_u16(), 202);
+    }
+    let expected = json!([
+        { "parent": "web", "child": "app", "callCount": 2, "errorCount": 1 },
+        { "parent": "web", "child": "db", "callCount": 1 },
+    ]);
+    assert_eq!(zipkin.json("/api/v2/dependencies?endTs=10000&lookback=9000").await, expected);
+}
+
+#[tokio::test]
+async fn spans_that_came_by_otlp_are_found_and_shown() {
+    let zipkin = Zipkin::start().await;
+    let text = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let status = json!({ "key": "status", "value": { "intValue": "404" } });
+    let span = json!({
+        "traceId": format!("{:032x}", 10), "spanId": format!("{:016x}", 11), "name": "Call", "kind": 3,
+        "startTimeUnixNano": "2000000000", "endTimeUnixNano": "2000000001", "status": { "code": 2, "message": "boom" },
+        "attributes": [status, text("server.address", "Db")],
+    });
+    let resource = json!({ "attributes": [text("service.name", "Shop")] });
+    let request = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [{ "spans": [span] }] }] });
+    assert_eq!(post(zipkin.server.http.address, JSON, request.to_string()).await.status.as_u16(), 200);
+    for parameters in [
+        "serviceName=Shop",
+        "annotationQuery=error",
+        "annotationQuery=error%3Dboom",
+        "annotationQuery=status%3D404",
+        "remoteServiceName=Db",
+        "minDuration=1&maxDuration=1",
+    ] {
+        assert_eq!(found(&zipkin, parameters).await, ["b"], "{parameters}");
+    }
+    let shown = zipkin.json("/api/v2/trace/a").await;
+    assert_eq!(shown[0]["remoteEndpoint"], json!({ "serviceName": "Db" }));
+    assert_eq!(shown[0]["tags"]["status"], json!("404"));
+    let links = zipkin.json("/api/v2/dependencies?endTs=10000").await;
+    assert_eq!(links, json!([{ "parent": "Shop", "child": "Db", "callCount": 1, "errorCount": 1 }]));
+}
+
+#[tokio::test]
+async fn the_door_says_how_the_server_is() {
+    let zipkin = Zipkin::start().await;
+    assert_eq!(zipkin.json("/health").await["status"], "UP");
+    assert!(zipkin.json("/info").await["zipkin"]["version"].as_str().unwrap().starts_with("tracewell "));
+    let config = zipkin.json("/zipkin/config.json").await;
+    assert_eq!((&config["queryLimit"], &config["searchEnabled"]), (&json!(10), &json!(true)));
+    assert_eq!(zipkin.json("/config.json").await, config);
+}
