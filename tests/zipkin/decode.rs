@@ -143,7 +143,7 @@ fn a_tag_named_like_a_derived_attribute_stays_a_tag() {
     assert_eq!(spans[0].attributes.get_text("peer.service"), Some("b"));
     assert_eq!(shown(&spans)[0]["tags"], span["tags"]);
     assert_eq!(shown(&spans)[0]["remoteEndpoint"], span["remoteEndpoint"]);
-    let alone = json!({ "traceId": "1", "id": "2", "kind": "CLIENT", "tags": { "peer.service": "b" } });
+    let alone = json!({ "traceId": "1", "id": "2", "timestamp": 1, "kind": "CLIENT", "tags": { "peer.service": "b" } });
     let spans = decoded(&json!([alone]));
     assert_eq!(spans[0].attributes.0, [Attribute { key: "peer.service".to_owned(), value: "b".into() }]);
     assert_eq!(shown(&spans)[0].get("remoteEndpoint"), None);

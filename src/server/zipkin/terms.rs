@@ -8,12 +8,22 @@ use crate::model::{SpanKind, StatusCode};
 use crate::traceql::tree::{Column, Comparison, Field, Intrinsic, Literal, Reference, Scope, Term};
 use crate::zipkin::encode::PEER_KEYS;
 
+/// All of these hold. As in a query that was read, a chain of `&&` is one list.
 pub(super) fn all(operands: Vec<Field>) -> Field {
-    one_or(operands, Term::All)
+    let flat = operands.into_iter().flat_map(|operand| match operand.term {
+        Term::All(operands) => operands,
+        term => vec![field(term)],
+    });
+    one_or(flat.collect(), Term::All)
 }
 
+/// One of these holds, likewise.
 fn any(operands: Vec<Field>) -> Field {
-    one_or(operands, Term::Any)
+    let flat = operands.into_iter().flat_map(|operand| match operand.term {
+        Term::Any(operands) => operands,
+        term => vec![field(term)],
+    });
+    one_or(flat.collect(), Term::Any)
 }
 
 /// Operators have two operands at least.
