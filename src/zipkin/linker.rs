@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tree::{ROOT, Tree};
+use super::tree::Tree;
 use super::{Kind, Span};
 
 /// Calls from one service to another.
@@ -39,21 +39,13 @@ pub fn add_trace(reports: Vec<Span>, links: &mut Links) {
             nearest.insert(number, here);
         }
         if let Some(span) = span {
-            let place = Place { is_root: number == ROOT, has_children: !node.children.is_empty() };
-            link(span, place, above.and_then(|above| tree.span(above)), links);
+            link(span, !node.children.is_empty(), above.and_then(|above| tree.span(above)), links);
         }
     }
 }
 
-/// Where a span is in its tree.
-#[derive(Clone, Copy)]
-struct Place {
-    is_root: bool,
-    has_children: bool,
-}
-
-fn link(span: &Span, place: Place, above: Option<&Span>, links: &mut Links) {
-    if span.kind == Some(Kind::Client) && place.has_children {
+fn link(span: &Span, has_children: bool, above: Option<&Span>, links: &mut Links) {
+    if span.kind == Some(Kind::Client) && has_children {
         return;
     }
     let (local, remote) = (known(&span.local.service), known(&span.remote.service));
@@ -62,9 +54,6 @@ fn link(span: &Span, place: Place, above: Option<&Span>, links: &mut Links) {
         Kind::Client | Kind::Producer => (local, remote),
         Kind::Server | Kind::Consumer => (remote, local),
     };
-    if place.is_root && parent.is_none() && matches!(kind, Kind::Server | Kind::Consumer) {
-        return;
-    }
     let mut is_error = span.is_error();
     if matches!(kind, Kind::Client | Kind::Server)
         && let Some((above, caller)) = above.and_then(|above| Some((above, known(&above.local.service)?)))

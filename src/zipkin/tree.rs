@@ -45,7 +45,7 @@ pub(super) struct Tree {
 }
 
 /// The root's number.
-pub(super) const ROOT: usize = 0;
+const ROOT: usize = 0;
 
 impl Tree {
     /// The tree of these reports.
