@@ -22,14 +22,14 @@ pub fn merge(mut reports: Vec<Span>) -> Vec<Span> {
         }
     }
     let mut spans: Vec<Span> = merged.into_iter().map(Merging::finish).collect();
-    let mut before: Option<Span> = None;
+    let mut before = None;
     for span in &mut spans {
-        if let Some(before) = before.as_ref().filter(|before| before.id == span.id) {
-            let is_other_side = before.kind == Some(Kind::Client) && span.kind == Some(Kind::Server);
+        if let Some((_, kind, parent_id)) = before.filter(|(id, _, _)| *id == span.id) {
+            let is_other_side = kind == Some(Kind::Client) && span.kind == Some(Kind::Server);
             span.shared |= is_other_side;
-            span.parent_id = span.parent_id.or(before.parent_id);
+            span.parent_id = span.parent_id.or(parent_id);
         }
-        before = Some(span.clone());
+        before = Some((span.id, span.kind, span.parent_id));
     }
     spans
 }

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message;
+use tracewell::model::UnixNanos;
+use tracewell::otlp::decode::Memory;
+use tracewell::zipkin::decode::protobuf_within;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Span {
@@ -87,4 +90,21 @@ fn the_proto_file_says_what_is_sent() {
     );
     assert_eq!(fields("Annotation"), "1 timestamp TYPE_FIXED64, 2 value TYPE_STRING");
     assert_eq!(fields("ListOfSpans"), "1 spans TYPE_MESSAGE");
+}
+
+/// Scenario: bad spans, each of another service. Guarantee: what is kept of them is counted, and so is bounded.
+#[test]
+fn services_of_bad_spans_are_counted() {
+    let span = |number: usize| {
+        let service_name = format!("service-{number}");
+        Span { local_endpoint: Some(Endpoint { service_name, ..Endpoint::default() }), ..Span::default() }
+    };
+    let taken = |spans: usize| {
+        let memory = Memory::unbounded();
+        let list = ListOfSpans { spans: (0..spans).map(span).collect() };
+        let decoded = protobuf_within(&list.encode_to_vec(), UnixNanos(1), &memory).unwrap();
+        assert!(decoded.spans.is_empty());
+        memory.taken_bytes()
+    };
+    assert!(taken(2_000) > taken(1_000) + 1_000 * 256);
 }

@@ -13,6 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{HeaderValue, Response, header};
 use serde::Serialize;
 
@@ -58,7 +60,7 @@ impl ZipkinDoor {
 
 /// All that is served at Zipkin's address.
 pub fn router(door: Arc<ZipkinDoor>) -> Router {
-    Router::new()
+    let questions = Router::new()
         .route("/api/v2/services", get(services))
         .route("/api/v2/remoteServices", get(remote_services))
         .route("/api/v2/traces", get(traces))
@@ -66,7 +68,11 @@ pub fn router(door: Arc<ZipkinDoor>) -> Router {
         .route("/api/v2/traceMany", get(trace_many))
         .route("/api/v2/dependencies", get(dependencies))
         .route("/api/v2/autocompleteKeys", get(autocomplete_keys))
-        .route("/api/v2/autocompleteValues", get(autocomplete_values))
+        .route("/api/v2/autocompleteValues", get(autocomplete_values));
+    // Zipkin's page asks below its own path.
+    let of_page = questions.clone().route("/api/v2/spans", get(span_names));
+    questions
+        .nest("/zipkin", of_page)
         .route("/health", get(health))
         .route("/info", get(async || answer(&about::info())))
         .route("/config.json", get(async || answer(&about::config())))
@@ -76,41 +82,47 @@ pub fn router(door: Arc<ZipkinDoor>) -> Router {
         .with_state(door)
 }
 
-/// The one path that takes and gives; pages may send to it from where OTLP's may.
+/// The one path that takes and gives; pages may send to it from where OTLP's may, and not read.
 fn spans(door: &ZipkinDoor) -> Router<Arc<ZipkinDoor>> {
     let origins = door.doors.settings.cors_origins.clone();
-    let take = Router::new().route("/api/v2/spans", post(collect::spans).get(span_names));
-    if origins.is_empty() { take } else { take.layer(super::otlp::http::cors(origins)) }
+    let take = post(collect::spans);
+    let take = if origins.is_empty() { take } else { take.layer(super::otlp::http::cors(origins)) };
+    Router::new().route("/api/v2/spans", take.get(span_names))
 }
 
 type Door = State<Arc<ZipkinDoor>>;
 
 async fn services(State(door): Door, request: Request) -> Response<Body> {
-    shown(Parameters::of(&request, &[]).map(|_| names::services(&door.query))).await.map_or_else(refusal, |names| {
-        door.services.store(names.0.len(), Ordering::Relaxed);
-        listed(&door, &names)
-    })
+    shown(Parameters::of(&request, &[]).map(|_| in_time(&door.query, names::services(&door.query)))).await.map_or_else(
+        refusal,
+        |names| {
+            door.services.store(names.0.len(), Ordering::Relaxed);
+            listed(&door, &names)
+        },
+    )
 }
 
 async fn span_names(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["serviceName"]);
-    shown(asked.map(|asked| names::spans(&door.query, asked))).await.map_or_else(refusal, |names| listed(&door, &names))
+    shown(asked.map(|asked| in_time(&door.query, names::spans(&door.query, asked))))
+        .await
+        .map_or_else(refusal, |names| listed(&door, &names))
 }
 
 async fn remote_services(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["serviceName"]);
-    let names = shown(asked.map(|asked| names::remote_services(&door.query, asked))).await;
+    let names = shown(asked.map(|asked| in_time(&door.query, names::remote_services(&door.query, asked)))).await;
     names.map_or_else(refusal, |names| listed(&door, &names))
 }
 
 async fn autocomplete_keys(State(door): Door, request: Request) -> Response<Body> {
-    let keys = shown(Parameters::of(&request, &[]).map(|_| names::keys(&door.query))).await;
+    let keys = shown(Parameters::of(&request, &[]).map(|_| in_time(&door.query, names::keys(&door.query)))).await;
     keys.map_or_else(refusal, |names| listed(&door, &names))
 }
 
 async fn autocomplete_values(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["key"]);
-    let values = shown(asked.map(|asked| names::values(&door.query, asked))).await;
+    let values = shown(asked.map(|asked| in_time(&door.query, names::values(&door.query, asked)))).await;
     values.map_or_else(refusal, |names| listed(&door, &names))
 }
 
@@ -147,11 +159,15 @@ async fn shown<T, F: Future<Output = Result<T, Failure>>>(asked: Result<F, Failu
     asked?.await
 }
 
-/// An answer within the longest time of a query.
-async fn in_time<T>(query: &Query, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// An answer within the longest time of a query. A search takes tens of kilobytes, which its connection need not carry all
+/// its life.
+fn in_time<'q, T>(
+    query: &Query,
+    answer: impl Future<Output = Result<T, Failure>> + Send + 'q,
+) -> BoxFuture<'q, Result<T, Failure>> {
     let limit = query.settings().query_timeout;
-    // A search takes tens of kilobytes, which its connection need not carry all its life.
-    tokio::time::timeout(limit, Box::pin(answer)).await.unwrap_or_else(|_| Err(QueryError::TimedOut { limit }.into()))
+    let too_late = move |_| Err(QueryError::TimedOut { limit }.into());
+    tokio::time::timeout(limit, answer).map(move |answered| answered.unwrap_or_else(too_late)).boxed()
 }
 
 /// By value: what `map_or_else` gives.

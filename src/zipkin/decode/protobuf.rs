@@ -24,12 +24,15 @@ pub fn protobuf_within(body: &[u8], arrival: UnixNanos, memory: &Memory<'_>) -> 
 fn list_of_spans(mut reader: Reader<'_>, reports: &mut Reports<'_>) -> Result<(), Malformed> {
     while let Some(field) = reader.field()? {
         if field.number == 1 {
-            let before = reader.notes.memory.taken_bytes();
+            let memory = reader.notes.memory;
+            let before = memory.taken_bytes();
             let message = field.message()?;
             let mut report = Report::default();
             let fault = read_span(&mut report, message).err();
+            // What is kept of a rejected one, its service and its reason, stays taken.
+            let read_bytes = memory.taken_bytes().saturating_sub(before);
             if !reports.add(Report { fault, ..report }, message.len())? {
-                reader.notes.memory.give_back_to(before);
+                memory.give_back(read_bytes);
             }
         }
     }

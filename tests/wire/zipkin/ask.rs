@@ -191,4 +191,9 @@ async fn the_door_says_how_the_server_is() {
     let config = zipkin.json("/zipkin/config.json").await;
     assert_eq!((&config["queryLimit"], &config["searchEnabled"]), (&json!(10), &json!(true)));
     assert_eq!(zipkin.json("/config.json").await, config);
+    let page = config["basePath"].as_str().unwrap();
+    for question in ["services", "spans?serviceName=web"] {
+        let asked = zipkin.json(&format!("/api/v2/{question}")).await;
+        assert_eq!(zipkin.json(&format!("{page}/api/v2/{question}")).await, asked);
+    }
 }

@@ -121,4 +121,6 @@ async fn pages_may_send_from_where_otlps_may() {
     let headers = [("origin", "https://a.shop.example"), ("access-control-request-method", "POST")];
     let answer = request(zipkin.door.address, Method::OPTIONS, "/api/v2/spans", &headers, "").await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://a.shop.example"));
+    let read = request(zipkin.door.address, Method::GET, "/api/v2/spans?serviceName=web", &headers[..1], "").await;
+    assert_eq!((read.status.as_u16(), read.header("access-control-allow-origin")), (200, None));
 }
