@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use prost::Message;
 use serde_json::json;
 use tracewell::model::{Attribute, SpanKind, StatusCode, UnixNanos, Value};
-use tracewell::otlp::decode::{DecodeError, Memory};
+use tracewell::otlp::decode::{DecodeError, Decoded, Memory};
 use tracewell::zipkin::decode as zipkin;
 
 use super::protobuf::{Annotation, Endpoint, ListOfSpans, Span};
@@ -181,9 +181,9 @@ fn what_is_no_list_of_spans_fails_whole() {
     }
     assert!(matches!(zipkin::protobuf(&[0x0a, 0x7f, 1], ARRIVAL), Err(DecodeError::Protobuf(_))));
     for nothing in ["", "[]", "null"] {
-        assert_eq!(zipkin::json(nothing.as_bytes(), ARRIVAL).unwrap(), Default::default(), "{nothing}");
+        assert_eq!(zipkin::json(nothing.as_bytes(), ARRIVAL).unwrap(), Decoded::default(), "{nothing}");
     }
-    assert_eq!(zipkin::protobuf(&[], ARRIVAL).unwrap(), Default::default());
+    assert_eq!(zipkin::protobuf(&[], ARRIVAL).unwrap(), Decoded::default());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tracewell::otlp::decode;
 use super::shown;
 
 /// The one span of a request in OTLP/JSON, as Zipkin shows it.
-fn otlp(resource: &Value, span: Value) -> Value {
+fn otlp(resource: &Value, span: &Value) -> Value {
     let mut whole = json!({ "traceId": format!("{:032x}", 10), "spanId": format!("{:016x}", 11), "name": "Buy" });
     whole.as_object_mut().unwrap().extend(span.as_object().unwrap().clone());
     let scope = json!({ "name": "lib", "version": "1" });
@@ -51,12 +51,12 @@ fn what_has_no_place_becomes_a_tag() {
             "otel.dropped_events_count": "3", "w3c.tracestate": "a=b",
         },
     });
-    assert_eq!(otlp(&json!([text("service.name", "Shop"), text("host.name", "h")]), span), expected);
+    assert_eq!(otlp(&json!([text("service.name", "Shop"), text("host.name", "h")]), &span), expected);
 }
 
 #[test]
 fn a_failed_span_and_no_other_has_the_tag_error() {
-    let tags = |span: Value| otlp(&json!([]), span)["tags"].clone();
+    let tags = |span: Value| otlp(&json!([]), &span)["tags"].clone();
     let failed = tags(json!({ "status": { "code": 2, "message": "boom" } }));
     assert_eq!((&failed["error"], &failed["otel.status_code"]), (&json!("boom"), &json!("ERROR")));
     assert_eq!(tags(json!({ "status": { "code": 2 } }))["error"], json!(""));
@@ -67,7 +67,7 @@ fn a_failed_span_and_no_other_has_the_tag_error() {
 #[test]
 fn the_other_side_of_a_call_is_named_by_the_best_attribute() {
     let remote = |kind: i32, attributes: Value| {
-        otlp(&json!([]), json!({ "kind": kind, "attributes": attributes })).get("remoteEndpoint").cloned()
+        otlp(&json!([]), &json!({ "kind": kind, "attributes": attributes })).get("remoteEndpoint").cloned()
     };
     let port = json!({ "key": "network.peer.port", "value": { "intValue": "80" } });
     let address = |address: &str| json!([text("network.peer.address", address), port]);

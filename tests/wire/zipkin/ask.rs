@@ -106,6 +106,7 @@ async fn names_are_listed_in_order() {
 
 /// Of what has to be looked for in spans, those of the last day are.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the server has no other clock")]
 async fn what_spans_have_is_listed_of_the_last_day() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = u64::try_from(now.as_millis()).unwrap();
