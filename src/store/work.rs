@@ -19,7 +19,8 @@ struct Counters {
 /// One of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// Spans that were looked at, one by one: rows, or places in an opened block.
+    /// Spans that were looked at, one by one: rows, places in an opened block, or lines of one. What many spans share counts
+    /// once, when it is looked at once.
     SpansRead,
     /// Traces of which all spans were read.
     TracesRead,

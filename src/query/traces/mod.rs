@@ -51,6 +51,8 @@ pub struct FoundTrace {
 pub(super) struct Reading {
     /// Span keys in the first chunk, for every trace of the page. Chunks double.
     pub(super) keys_per_trace: usize,
+    /// The same when whole traces are asked about: not all that are met are found.
+    pub(super) keys_per_asked_trace: usize,
     /// The same when any span of a trace may match: then a trace has many.
     pub(super) keys_per_whole_trace: usize,
     /// Span keys in a chunk at the least.
@@ -80,7 +82,8 @@ pub(super) struct Reading {
 impl Default for Reading {
     fn default() -> Self {
         Self {
-            keys_per_trace: 16,
+            keys_per_trace: 4,
+            keys_per_asked_trace: 16,
             keys_per_whole_trace: 48,
             keys_min: 64,
             keys_max: 4_096,
@@ -169,7 +172,12 @@ impl<'a> TraceSearch<'a> {
         let finder = Finder::of(&question);
         let drive = Drive::of_traces(&question, finder.as_ref().map(|finder| &finder.plan));
         let first = |per_trace: usize| page.free().saturating_mul(per_trace);
-        let keys = if drive.is_of_few() { reading.keys_per_trace } else { reading.keys_per_whole_trace };
+        let asks_of_traces = finder.as_ref().is_some_and(|finder| finder.plan.reach == Reach::Trace);
+        let keys = match (drive.is_of_few(), asks_of_traces) {
+            (false, _) => reading.keys_per_whole_trace,
+            (true, true) => reading.keys_per_asked_trace,
+            (true, false) => reading.keys_per_trace,
+        };
         let chunks = Chunks { next: first(keys).clamp(reading.keys_min, reading.keys_max), max: reading.keys_max };
         let mut sweep = Sweep::new(tools.store, drive, as_of, chunks);
         sweep.in_windows(reading.window_nanos);

@@ -52,7 +52,7 @@ prop_compose! {
         let (keys_per_trace, keys_min, keys_more, summaries_per_trace, summaries_max, pending_max) = numbers;
         let keys_max = keys_min + keys_more;
         Reading {
-            keys_per_trace, keys_per_whole_trace: keys_per_trace, keys_min, keys_max, window_nanos, summaries_per_trace,
+            keys_per_trace, keys_per_asked_trace: keys_per_trace, keys_per_whole_trace: keys_per_trace, keys_min, keys_max, window_nanos, summaries_per_trace,
             summaries_max, pending_max, carried_new_max, carried_max, seen_max, ..Reading::default()
         }
     }
@@ -274,8 +274,14 @@ async fn a_trace_across_all_pages_does_not_make_them_dear() {
     let long = [(255, 1, 0, true), (255, 2, 250, true)];
     let seeds: Vec<Seed> = (1..200).map(|trace| (trace, 1, trace, true)).chain(long).collect();
     write(store.as_ref(), &seeds).await;
-    let reading =
-        Reading { keys_per_trace: 1, keys_per_whole_trace: 1, keys_min: 4, carried_new_max: 1, ..Reading::default() };
+    let reading = Reading {
+        keys_per_trace: 1,
+        keys_per_asked_trace: 1,
+        keys_per_whole_trace: 1,
+        keys_min: 4,
+        carried_new_max: 1,
+        ..Reading::default()
+    };
     let query = Query { store: store.clone(), settings: QuerySettings::default(), reading };
     let (mut all, mut token) = (Vec::new(), String::new());
     while all.is_empty() || !token.is_empty() {

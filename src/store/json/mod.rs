@@ -26,8 +26,9 @@
 //!   to 256 attributes, else two, little end first.
 //! * `1`: anything else. Follows the whole list, as a `$map` has it.
 //!
-//! `write.rs` and `read.rs` are the two directions.
+//! `write.rs` and `read.rs` are the two directions; `keys.rs` reads nothing but keys.
 
+mod keys;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use std::cmp::Ordering;
 use super::text;
 use crate::model::Attribute;
 
+pub(crate) use keys::add_keys_of_list;
 pub(crate) use read::{read_attributes, read_entity_refs, read_events, read_links, read_value};
 pub(crate) use write::{attributes, entity_refs, events, links, value};
 

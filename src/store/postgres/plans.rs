@@ -237,7 +237,7 @@ async fn blocks_are_found_by_their_time() {
     let between = Between { before: None, floor: None };
     let scan = newest(search);
     for told in [Told::everything(), tell(&Filter::Is(Condition::Root), &mut connection).await.unwrap()] {
-        let mut statement = candidates_statement(&scan, &told, between, None).unwrap();
+        let mut statement = candidates_statement(&scan, &told, between, None, 64).unwrap();
         let mut query = statement.build();
         let arguments = query.take_arguments().unwrap().unwrap();
         let explain = format!("explain (analyze, costs off, timing off, summary off) {}", query.sql().as_str());

@@ -175,17 +175,27 @@ impl Dictionary {
         ids: impl Iterator<Item = (i64, i64)>,
         connection: &mut PgConnection,
     ) -> Result<(), StoreError> {
-        let (mut resource_ids, mut scope_ids): (HashSet<_>, HashSet<_>) = ids.unzip();
-        resource_ids.retain(|id| !self.resources.contains_key(id));
+        let (resource_ids, mut scope_ids): (HashSet<_>, HashSet<_>) = ids.unzip();
         scope_ids.retain(|id| !self.scopes.contains_key(id));
-        for row in fetch(SELECT_RESOURCES, resource_ids, connection).await? {
-            if let Some((id, resource)) = readable(read_resource(&row))? {
-                self.resources.extend(keyed(id, Keyed::new(resource)));
-            }
-        }
+        self.load_resources(resource_ids, connection).await?;
         for row in fetch(SELECT_SCOPES, scope_ids, connection).await? {
             if let Some((id, scope)) = readable(read_scope(&row))? {
                 self.scopes.extend(keyed(id, Keyed::new(scope)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of resources alone.
+    pub(super) async fn load_resources(
+        &mut self,
+        mut ids: HashSet<i64>,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        ids.retain(|id| !self.resources.contains_key(id));
+        for row in fetch(SELECT_RESOURCES, ids, connection).await? {
+            if let Some((id, resource)) = readable(read_resource(&row))? {
+                self.resources.extend(keyed(id, Keyed::new(resource)));
             }
         }
         Ok(())

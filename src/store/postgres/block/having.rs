@@ -2,7 +2,8 @@
 //! or, when many have it, in the format of their shape.
 
 use super::cut::cut;
-use super::stored::StoredBlock;
+use super::starts::BlockStarts;
+use super::stored::{Lines, StoredBlock};
 use crate::model::Value;
 use crate::store::{json, text};
 
@@ -14,48 +15,72 @@ const VARIES: &str = "\u{1}";
 enum Under {
     /// All of them have this one; of none, the key is not there. So it is known already.
     Same(bool),
+    /// It can not be read.
+    Unreadable,
     /// At this place of each span's line.
     Varies(usize),
+}
+
+/// Whether an attribute of a block's spans is there and is something.
+pub(crate) struct Having<'b, F> {
+    shapes: Vec<Under>,
+    lines: &'b Lines,
+    is: F,
+}
+
+impl<'b, F: Fn(&Value) -> bool> Having<'b, F> {
+    fn of<'p>(pieces: impl Iterator<Item = &'p [String]>, lines: &'b Lines, key: &str, is: F) -> Self {
+        let key = text::stored(key);
+        Self { shapes: pieces.map(|pieces| under(pieces, &key, &is)).collect(), lines, is }
+    }
+
+    /// Of the span at a place, which has this shape; `None` when it can not be read.
+    pub(crate) fn at(&self, place: usize, shape: usize) -> Option<bool> {
+        match self.shapes.get(shape)? {
+            Under::Same(has) => Some(*has),
+            Under::Varies(number) => {
+                let value = self.lines.get(place).split('\t').nth(*number)?;
+                json::read_value(value.as_bytes()).ok().map(|value| (self.is)(&value))
+            }
+            Under::Unreadable => None,
+        }
+    }
 }
 
 impl StoredBlock {
     /// Says of each place whether the attribute of the span there is there and is this. What can not be read may be
     /// anything.
     pub(crate) fn having<'b>(&'b self, key: &str, is: impl Fn(&Value) -> bool + 'b) -> impl Fn(usize) -> bool + 'b {
-        let key = text::stored(key);
-        let shapes: Vec<_> = self.shapes.iter().map(|shape| under(&shape.pieces, &key, &is)).collect();
-        move |place| {
-            let shape = self.heads.get(place).and_then(|head| shapes.get(head.shape));
-            match shape {
-                Some(Under::Same(has)) => *has,
-                Some(Under::Varies(number)) => {
-                    let value = self.values.get(place).split('\t').nth(*number);
-                    value.is_none_or(|value| holds(value.as_bytes(), &is))
-                }
-                None => true,
-            }
-        }
+        let pieces = self.shapes.iter().map(|shape| shape.pieces.as_slice());
+        let having = Having::of(pieces, &self.values, key, is);
+        move |place| self.heads.get(place).and_then(|head| having.at(place, head.shape)).unwrap_or(true)
+    }
+}
+
+impl BlockStarts {
+    /// The same, exactly; `None` when attributes were not asked for.
+    pub(crate) fn having<F: Fn(&Value) -> bool>(&self, key: &str, is: F) -> Option<Having<'_, F>> {
+        let attributes = self.attributes.as_ref()?;
+        Some(Having::of(attributes.pieces.iter().map(Vec::as_slice), &attributes.values, key, is))
     }
 }
 
 fn under(pieces: &[String], key: &str, is: impl Fn(&Value) -> bool) -> Under {
     let (format, mut pairs) = (pieces.join(VARIES), Vec::new());
     if cut(format.as_bytes(), &mut pairs).is_none() {
-        return Under::Same(true);
+        return Under::Unreadable;
     }
     let mut varying = 0_usize;
     for pair in pairs {
         let varies = pair.value == VARIES.as_bytes();
-        if serde_json::from_slice::<String>(pair.key).map_or(true, |here| here == key) {
-            return if varies { Under::Varies(varying) } else { Under::Same(holds(pair.value, is)) };
+        let Ok(here) = serde_json::from_slice::<String>(pair.key) else { return Under::Unreadable };
+        if here == key {
+            let same = || json::read_value(pair.value).map_or(Under::Unreadable, |value| Under::Same(is(&value)));
+            return if varies { Under::Varies(varying) } else { same() };
         }
         varying = varying.saturating_add(usize::from(varies));
     }
     Under::Same(false)
-}
-
-fn holds(value: &[u8], is: impl Fn(&Value) -> bool) -> bool {
-    json::read_value(value).map_or(true, |value| is(&value))
 }
 
 #[cfg(test)]
@@ -98,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_may_be_anything() {
-        assert_eq!(under_key(&["{"], "a", &Value::Int(1)), Under::Same(true));
-        assert_eq!(under_key(&[r#"{"a": {"$": 1}}"#], "a", &Value::Int(1)), Under::Same(true));
+    fn what_can_not_be_read_is_not_known() {
+        assert_eq!(under_key(&["{"], "a", &Value::Int(1)), Under::Unreadable);
+        assert_eq!(under_key(&[r#"{"a": {"$": 1}}"#], "a", &Value::Int(1)), Under::Unreadable);
     }
 }

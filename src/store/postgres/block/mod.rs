@@ -33,6 +33,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub(super) use columns::{BLOCK_COLUMNS, COPY_BLOCKS, TRACE_BLOCKS, block_rows};
 pub(super) use encode::{Block, even_pieces, pieces};
 pub(super) use formats::Formats;
+pub(super) use having::Having;
 pub(super) use hot::{HOT_COLUMNS, HotRow};
 pub(super) use starts::{BlockStarts, SpanStart, StartColumns};
 pub(super) use stored::{Head, Shape, StoredBlock};

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgRow;
 
-use super::stored::{by_number, joined};
+use super::stored::{Lines, by_number, joined, lines, pieces};
 use super::wire::Reader;
 use super::{BLOCK_SPANS_MAX, corrupt, values};
 use crate::model::{SpanKind, StatusCode, TraceId, UnixNanos};
@@ -11,7 +11,7 @@ use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, text};
 
 /// How many columns there are.
-const COLUMNS: usize = 21;
+const COLUMNS: usize = 23;
 
 const NAMES: [&str; COLUMNS] = [
     "block_id",
@@ -35,10 +35,13 @@ const NAMES: [&str; COLUMNS] = [
     "shape_status",
     "span_count",
     "start_max",
+    "shape_format",
+    "attribute_values",
 ];
 
 /// What else is to be known of the spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of a block that is read or not")]
 pub(crate) struct StartColumns {
     /// How long they took.
     pub(crate) durations: bool,
@@ -46,6 +49,8 @@ pub(crate) struct StartColumns {
     pub(crate) resources: bool,
     /// Names, kinds and statuses.
     pub(crate) shapes: bool,
+    /// Their own attributes.
+    pub(crate) attributes: bool,
 }
 
 impl StartColumns {
@@ -57,7 +62,9 @@ impl StartColumns {
                 "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
                 "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
                 "resource" | "resource_ids" => self.resources,
-                "shape" | "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
+                "shape" => self.shapes || self.attributes,
+                "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
+                "shape_format" | "attribute_values" => self.attributes,
                 _ => true,
             };
             if is_wanted { format!("b.{name}") } else { "null".to_owned() }
@@ -65,6 +72,9 @@ impl StartColumns {
         columns.join(", ")
     }
 }
+
+/// Name, kind and status of each shape.
+type Shapes = Vec<(String, SpanKind, StatusCode)>;
 
 /// A span's start, and what else was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -79,17 +89,30 @@ pub(crate) struct SpanStart {
     pub(crate) received_micros: i64,
     /// The key of its resource; 0 unless asked for.
     pub(crate) resource_id: i64,
-    /// Which of [`BlockStarts::shapes`] it has; 0 unless asked for.
+    /// Which of the block's shapes it has; 0 unless asked for.
     pub(crate) shape: usize,
 }
 
 /// The starts of a block.
 #[derive(Debug)]
 pub(crate) struct BlockStarts {
+    /// The block's key.
+    pub(crate) block_id: i64,
     /// In the block's order.
     pub(crate) spans: Vec<SpanStart>,
     /// Name, kind and status of each shape; none unless asked for.
-    pub(crate) shapes: Vec<(String, SpanKind, StatusCode)>,
+    pub(crate) shapes: Shapes,
+    /// What [`BlockStarts::having`] looks into, when it was asked for.
+    pub(super) attributes: Option<AttributeTexts>,
+}
+
+/// The attributes of a block's spans, as they are written.
+#[derive(Debug)]
+pub(super) struct AttributeTexts {
+    /// Of each shape, the text between the values that vary.
+    pub(super) pieces: Vec<Vec<String>>,
+    /// Of each span, the values that vary.
+    pub(super) values: Lines,
 }
 
 impl BlockStarts {
@@ -100,11 +123,17 @@ impl BlockStarts {
     pub(crate) fn read(row: &PgRow) -> Result<Self, StoreError> {
         let columns = Columns::read(&mut Reader::new(&values::<COLUMNS>(row)?, &NAMES))?;
         let spans = columns.starts().ok_or_else(|| corrupt("a span refers to what is not there"))?;
-        Ok(Self { spans, shapes: columns.shapes })
+        Ok(Self {
+            block_id: columns.block_id,
+            spans,
+            shapes: columns.shapes.unwrap_or_default(),
+            attributes: columns.attributes,
+        })
     }
 }
 
 struct Columns {
+    block_id: i64,
     start_min: i64,
     trace_ids: Vec<[u8; 16]>,
     trace_end: Vec<i16>,
@@ -113,27 +142,30 @@ struct Columns {
     received: Option<(Vec<i16>, Vec<Micros>)>,
     resource: Option<(Vec<i16>, Vec<i64>)>,
     shape: Option<Vec<i16>>,
-    shapes: Vec<(String, SpanKind, StatusCode)>,
+    shapes: Option<Shapes>,
+    attributes: Option<AttributeTexts>,
     span_count: usize,
     start_max: i64,
 }
 
 impl Columns {
     fn read(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
-        let (_block_id, Micros(start_min)) = (reader.value::<i64>()?, reader.value()?);
+        let (block_id, Micros(start_min)) = (reader.value()?, reader.value()?);
         let (trace_ids, trace_end) = (reader.array()?, reader.array()?);
         let start = (reader.array()?, reader.array()?, reader.array()?);
         let duration = (reader.optional_array()?, reader.optional_array()?, reader.optional_array()?);
         let received = (reader.optional_array()?, reader.optional_array()?);
         let resource = (reader.optional_array()?, reader.optional_array()?);
         let shape = reader.optional_array()?;
-        let shapes = if shape.is_some() { read_shapes(reader)? } else { skip_shapes(reader) };
+        let shapes = read_shapes(reader)?;
         let span_count = usize::try_from(reader.value::<i32>()?).ok().filter(|count| *count <= BLOCK_SPANS_MAX);
         let span_count = span_count.ok_or_else(|| reader.wrong())?;
         let Micros(start_max) = reader.value()?;
+        let attributes = read_attributes(span_count, reader)?;
         let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
         let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
         Ok(Self {
+            block_id,
             start_min,
             trace_ids,
             trace_end,
@@ -143,6 +175,7 @@ impl Columns {
             resource,
             shape,
             shapes,
+            attributes,
             span_count,
             start_max,
         })
@@ -180,29 +213,32 @@ impl Columns {
             Some(numbers) => usize::try_from(*numbers.get(place)?).ok()?.checked_sub(1)?,
             None => 0,
         };
-        let is_there = self.shape.is_none() || shape < self.shapes.len();
+        let counts = [self.shapes.as_ref().map(Vec::len), self.attributes.as_ref().map(|texts| texts.pieces.len())];
+        let is_there = counts.into_iter().flatten().all(|count| shape < count);
         let is_within = start.to_micros_and_nanos().0 <= self.start_max;
         let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape };
         (is_there && is_within).then_some(start)
     }
 }
 
-fn read_shapes(reader: &mut Reader<'_>) -> Result<Vec<(String, SpanKind, StatusCode)>, StoreError> {
-    let names = reader.strings()?;
-    let (numbers, kinds) = (reader.array::<i16>()?, reader.array::<i32>()?);
-    let statuses = reader.optional_array()?.unwrap_or_else(|| vec![0; numbers.len()]);
+fn read_shapes(reader: &mut Reader<'_>) -> Result<Option<Shapes>, StoreError> {
+    let names = reader.optional_strings()?;
+    let (numbers, kinds) = (reader.optional_array::<i16>()?, reader.optional_array::<i32>()?);
+    let statuses = reader.optional_array()?;
+    let (Some(names), Some(numbers), Some(kinds)) = (names, numbers, kinds) else { return Ok(None) };
+    let statuses = statuses.unwrap_or_else(|| vec![0; numbers.len()]);
     let shape = |((number, kind), status): ((&i16, &i32), &i32)| {
         let name = std::str::from_utf8(by_number(&names, *number)?).ok()?;
         Some((text::original(name)?.into_owned(), SpanKind(*kind), StatusCode(*status)))
     };
-    let shapes: Option<Vec<_>> = numbers.iter().zip(&kinds).zip(&statuses).map(shape).collect();
+    let shapes: Option<Shapes> = numbers.iter().zip(&kinds).zip(&statuses).map(shape).collect();
     let is_whole = numbers.len() == kinds.len() && kinds.len() == statuses.len();
-    shapes.filter(|_| is_whole).ok_or_else(|| corrupt("its shapes are not as they were written"))
+    shapes.filter(|_| is_whole).map(Some).ok_or_else(|| corrupt("its shapes are not as they were written"))
 }
 
-fn skip_shapes(reader: &mut Reader<'_>) -> Vec<(String, SpanKind, StatusCode)> {
-    for _ in 0..4 {
-        reader.optional_bytes();
-    }
-    Vec::new()
+fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<AttributeTexts>, StoreError> {
+    let Some(formats) = reader.optional_strings()? else { return Ok(None) };
+    let pieces: Option<Vec<_>> = formats.into_iter().map(|format| pieces(std::str::from_utf8(format).ok()?)).collect();
+    let pieces = pieces.ok_or_else(|| reader.wrong())?;
+    Ok(lines(span_count, reader)?.map(|values| AttributeTexts { pieces, values }))
 }

@@ -389,7 +389,7 @@ fn zeros_if_null(count: usize, reader: &mut Reader<'_>) -> Result<Vec<i32>, Stor
 }
 
 /// A format's text between its `%s`.
-fn pieces(format: &str) -> Option<Vec<String>> {
+pub(super) fn pieces(format: &str) -> Option<Vec<String>> {
     let mut pieces = vec![String::new()];
     let mut parts = format.split('%');
     pieces.last_mut()?.push_str(parts.next()?);
@@ -408,7 +408,8 @@ fn pieces(format: &str) -> Option<Vec<String>> {
     Some(pieces)
 }
 
-fn lines(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<Lines>, StoreError> {
+/// A line for each span.
+pub(super) fn lines(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<Lines>, StoreError> {
     let Some(text) = reader.optional_text()? else { return Ok(None) };
     let mut ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
     ends.push(text.len());

@@ -2,10 +2,12 @@
 //! opening it leaves most of them out: times, service, durations, names, keys of attributes, resources, and whether an
 //! attribute's value stands anywhere in its text.
 
+use std::collections::VecDeque;
+
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 
-use super::Place;
 use super::damage::go_back;
+use super::{Place, Wanted};
 use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Search, SpanKey, StatusCode, UnixNanos};
 use crate::store::postgres::dictionary::{json_text, service_id};
 use crate::store::postgres::error::{is_damage, meaning};
@@ -15,8 +17,10 @@ use crate::store::{Scan, StoreError, json, text};
 
 type Builder = QueryBuilder<Postgres>;
 
-/// So many are named at once.
-const CANDIDATES_MAX: i64 = 64;
+/// So many are named at first: for the text of each is looked into, and often the first few are enough. Then twice as many
+/// each time, up to the other number.
+const NAMED_FIRST: usize = 16;
+const NAMED_MAX: usize = 128;
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 const COUNT: &str = "select count(*) from span_block b where true";
@@ -45,21 +49,62 @@ impl Between {
     }
 }
 
-/// The candidates of a scan, behind the last one seen.
-pub(super) async fn next(
-    scan: &Scan,
-    told: &Told,
-    between: Between,
+/// Goes through the candidates of a scan, some at a time: more each time.
+#[derive(Debug)]
+pub(super) struct Walk {
+    named: VecDeque<Candidate>,
     last: Option<Candidate>,
+    /// So many are named the next time.
+    naming: usize,
+    /// So many are given the next time,
+    giving: usize,
+    /// and at the most.
+    giving_max: usize,
+}
+
+impl Walk {
+    /// From the first one on.
+    pub(super) fn new(giving_max: usize) -> Self {
+        Self { named: VecDeque::new(), last: None, naming: NAMED_FIRST, giving: 1, giving_max }
+    }
+
+    /// The next ones. None when there are no more, or when it is enough, which is asked with the time after which no span of
+    /// them or of later ones begins.
+    pub(super) async fn next(
+        &mut self,
+        wanted: Wanted<'_>,
+        is_enough: impl FnOnce(Micros) -> bool,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        if self.named.is_empty() {
+            self.named.extend(named(wanted, self.last, self.naming, connection).await?);
+            self.last = self.named.back().copied();
+            self.naming = self.naming.saturating_mul(2).min(NAMED_MAX);
+        }
+        if self.named.front().is_none_or(|next| is_enough(next.start_max)) {
+            return Ok(Vec::new());
+        }
+        let given = self.named.drain(..self.giving.min(self.named.len())).collect();
+        self.giving = self.giving.saturating_mul(2).min(self.giving_max);
+        Ok(given)
+    }
+}
+
+/// The candidates behind the last one seen.
+async fn named(
+    wanted: Wanted<'_>,
+    last: Option<Candidate>,
+    limit: usize,
     connection: &mut PgConnection,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let mut sql = statement(scan, told, between, last)?;
+    let Wanted { scan, told, between, .. } = wanted;
+    let mut sql = statement(scan, told, between, last, limit)?;
     let found = match sql.build().fetch_all(&mut *connection).await {
         Err(error) if is_damage(&error) => {
             // One of them can not even be asked that. It is found, and told of, when all of them are opened.
             go_back(connection).await?;
             let mut sql = by_bounds(scan, told, between, last);
-            push_order(&mut sql);
+            push_order(limit, &mut sql);
             sql.build().fetch_all(connection).await
         }
         found => found,
@@ -109,10 +154,11 @@ pub(in crate::store::postgres) fn statement(
     told: &Told,
     between: Between,
     last: Option<Candidate>,
+    limit: usize,
 ) -> Result<Builder, StoreError> {
     let mut sql = by_bounds(scan, told, between, last);
     push_contents(&scan.search, told, &mut sql)?;
-    push_order(&mut sql);
+    push_order(limit, &mut sql);
     Ok(sql)
 }
 
@@ -138,8 +184,9 @@ fn push_times(scan: &Scan, between: Between, sql: &mut Builder) {
     }
 }
 
-fn push_order(sql: &mut Builder) {
-    sql.push(" order by b.start_max desc, b.block_id desc limit ").push_bind(CANDIDATES_MAX);
+fn push_order(limit: usize, sql: &mut Builder) {
+    sql.push(" order by b.start_max desc, b.block_id desc limit ");
+    sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 /// Something in the block begins at or before a time, so that all of it does within an hour, which the index by time knows.

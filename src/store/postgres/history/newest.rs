@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::blocks::OpenBlock;
-use super::candidates::{self, Between, Candidate};
+use super::candidates::{Between, Walk};
 use super::{Blocks, OPEN_BLOCKS_MAX, Place};
 use crate::model::{Span, SpanId, SpanKey, TraceId, UnixNanos};
 use crate::store::postgres::block::Head;
 use crate::store::postgres::filter::{Places, Told};
+use crate::store::postgres::time::Micros;
 use crate::store::{Counted, Scan, StoreError};
 
 /// So many spans are made before it is asked again whether older ones are wanted: making one costs more than all else.
@@ -35,47 +36,40 @@ pub(in crate::store::postgres) async fn newest<T: Send>(
     blocks: &mut Blocks,
     connection: &mut PgConnection,
 ) -> Result<BTreeMap<SpanKey, T>, StoreError> {
-    let Wanted { scan, told, between, limit } = wanted;
+    let Wanted { scan, between, limit, .. } = wanted;
     let mut found = BTreeMap::new();
-    let (mut last, mut open_max) = (None, 1);
+    let mut walk = Walk::new(OPEN_BLOCKS_MAX);
     loop {
-        let candidates = candidates::next(scan, told, between, last, connection).await?;
-        let Some(next_last) = candidates.last().copied() else { return Ok(found) };
-        last = Some(next_last);
-        let mut rest = &candidates[..];
-        while !rest.is_empty() {
-            if is_complete(&found, limit, rest) {
-                return Ok(found);
-            }
-            let (portion, after) = rest.split_at(rest.len().min(open_max));
-            (rest, open_max) = (after, OPEN_BLOCKS_MAX.min(open_max.saturating_mul(2)));
-            let places: Vec<Place> = portion.iter().map(|candidate| candidate.place).collect();
-            for block in blocks.open(&places, connection).await? {
-                scan.work.add(Counted::SpansRead, block.stored.heads().len());
-                let places = newest_first(&block, wanted, blocks);
-                for places in places.chunks(MADE_SPANS) {
-                    if is_older(&found, limit, &block, places) {
-                        break;
-                    }
-                    let each = |_, key, span| {
-                        if between.has(key) && scan.search.matches(&span) && scan.filter.matches(&span) {
-                            found.insert(key, keep(span));
-                        }
-                        if found.len() > limit {
-                            found.pop_first();
-                        }
-                    };
-                    blocks.spans(&block, places.iter().copied(), each, connection).await?;
+        let candidates = walk.next(wanted, |next| is_complete(&found, limit, next), connection).await?;
+        if candidates.is_empty() {
+            return Ok(found);
+        }
+        let places: Vec<Place> = candidates.iter().map(|candidate| candidate.place).collect();
+        for block in blocks.open(&places, connection).await? {
+            scan.work.add(Counted::SpansRead, block.stored.heads().len());
+            let places = newest_first(&block, wanted, blocks);
+            for places in places.chunks(MADE_SPANS) {
+                if is_older(&found, limit, &block, places) {
+                    break;
                 }
+                let each = |_, key, span| {
+                    if between.has(key) && scan.search.matches(&span) && scan.filter.matches(&span) {
+                        found.insert(key, keep(span));
+                    }
+                    if found.len() > limit {
+                        found.pop_first();
+                    }
+                };
+                blocks.spans(&block, places.iter().copied(), each, connection).await?;
             }
         }
     }
 }
 
-/// Whether as many are found as are wanted, and none of the next blocks holds a newer one.
-fn is_complete<T>(found: &BTreeMap<SpanKey, T>, limit: usize, next: &[Candidate]) -> bool {
+/// Whether as many are found as are wanted, and none of the next blocks, whose spans begin no later, holds a newer one.
+fn is_complete<T>(found: &BTreeMap<SpanKey, T>, limit: usize, next: Micros) -> bool {
     let Some((least, _)) = found.first_key_value().filter(|_| found.len() >= limit) else { return limit == 0 };
-    next.first().is_some_and(|next| next.start_max.0 < least.start.to_micros_and_nanos().0)
+    next.0 < least.start.to_micros_and_nanos().0
 }
 
 /// Whether as many are found as are wanted, and the next spans of the block are older than all of them.

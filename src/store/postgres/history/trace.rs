@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use sqlx::PgConnection;
 
-use super::{Blocks, OPEN_BLOCKS_MAX, Place};
+use super::{Blocks, Place};
 use crate::model::{Span, SpanKey, TraceId};
 use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, Watermark};
+
+/// Of so many blocks what they have of the trace is read at once: more than are opened at once, since it is little of each.
+const SLICES_MAX: usize = 24;
 
 /// A trace's way through the history.
 pub(in crate::store::postgres) struct HistoryOfTrace {
@@ -42,7 +45,7 @@ impl HistoryOfTrace {
             if next.is_some_and(|next| next < start_min.0) {
                 break;
             }
-            let portion = self.unopened.len().min(OPEN_BLOCKS_MAX);
+            let portion = self.unopened.len().min(SLICES_MAX);
             let places: Vec<_> = self.unopened.drain(..portion).map(|(place, _)| place).collect();
             let spans = self.blocks.spans_of_trace(self.trace_id, &places, connection).await?;
             let as_of = self.as_of;

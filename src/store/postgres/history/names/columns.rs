@@ -21,7 +21,7 @@ const FOUND_MAX: i64 = 256;
 /// The same when it is likely that most of them have to be looked at.
 const LOOKED_MAX: i64 = 32;
 
-const ALWAYS: &str = "b.hour, b.block_id, b.start_min, b.start_max, b.span_count";
+const ALWAYS: &str = "b.hour, b.block_id, b.start_min, b.start_max";
 
 /// A block.
 #[derive(Debug)]
@@ -29,7 +29,6 @@ pub(super) struct Found {
     pub(super) place: Place,
     /// No span of it begins later.
     pub(super) start_max: Micros,
-    pub(super) span_count: usize,
     /// Whether all of its spans start in the times that are asked for.
     pub(super) is_inside: bool,
     pub(super) said: Said,
@@ -169,12 +168,11 @@ fn push_condition(listing: &Listing, sql: &mut Builder) {
 fn read(scan: &NameScan, row: &PgRow, with_contents: bool) -> Result<Found, StoreError> {
     let always = || -> Result<_, sqlx::Error> {
         let place = Place { hour: row.try_get(0)?, block_id: row.try_get(1)? };
-        Ok((place, row.try_get(2)?, row.try_get(3)?, row.try_get::<i32, _>(4)?))
+        Ok((place, row.try_get(2)?, row.try_get(3)?))
     };
-    let (place, start_min, start_max, span_count) = always().map_err(meaning)?;
+    let (place, start_min, start_max) = always().map_err(meaning)?;
     let said = if with_contents { said(&scan.listing, row)? } else { Said::Nothing };
-    let span_count = usize::try_from(span_count).unwrap_or_default();
-    Ok(Found { place, start_max, span_count, is_inside: is_inside(scan, start_min, start_max), said })
+    Ok(Found { place, start_max, is_inside: is_inside(scan, start_min, start_max), said })
 }
 
 /// The later time is rounded up.
@@ -185,7 +183,7 @@ fn is_inside(scan: &NameScan, Micros(start_min): Micros, Micros(start_max): Micr
 }
 
 fn said(listing: &Listing, row: &PgRow) -> Result<Said, StoreError> {
-    let ids = || row.try_get(5).map_err(meaning);
+    let ids = || row.try_get(4).map_err(meaning);
     Ok(match listing {
         Listing::Keys(Within::Resource) | Listing::Values { within: Within::Resource, .. } => Said::Resources(ids()?),
         Listing::Keys(Within::Scope)
@@ -195,16 +193,16 @@ fn said(listing: &Listing, row: &PgRow) -> Result<Said, StoreError> {
         Listing::Keys(Within::Span) => Said::Keys(texts(row)?),
         Listing::Name | Listing::StatusMessage => Said::Items(texts(row)?),
         Listing::Kind | Listing::Status => {
-            let numbers: Vec<i32> = row.try_get(5).map_err(meaning)?;
+            let numbers: Vec<i32> = row.try_get(4).map_err(meaning)?;
             Said::Items(numbers.into_iter().map(|number| Listed::Int(number.into())).collect())
         }
         Listing::Values { within: Within::Anywhere, .. } => {
             let places = || -> Result<_, sqlx::Error> {
                 Ok(Places {
-                    in_spans: row.try_get(5)?,
-                    in_events_or_links: row.try_get(6)?,
-                    resource_ids: row.try_get(7)?,
-                    scope_ids: row.try_get(8)?,
+                    in_spans: row.try_get(4)?,
+                    in_events_or_links: row.try_get(5)?,
+                    resource_ids: row.try_get(6)?,
+                    scope_ids: row.try_get(7)?,
                 })
             };
             Said::Places(places().map_err(meaning)?)
@@ -214,7 +212,7 @@ fn said(listing: &Listing, row: &PgRow) -> Result<Said, StoreError> {
 }
 
 fn texts(row: &PgRow) -> Result<BTreeSet<Listed>, StoreError> {
-    let stored: Vec<String> = row.try_get(5).map_err(meaning)?;
+    let stored: Vec<String> = row.try_get(4).map_err(meaning)?;
     let item = |stored: &String| {
         let original = text::original(stored).ok_or_else(|| corrupt("a text has a broken U+0001"))?;
         Ok(Listed::Text(original.into_owned()))

@@ -1,7 +1,7 @@
 //! Looking into a block all of whose spans start in time: at the few columns that have what is listed, and at each value
 //! once, instead of making spans.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection};
@@ -12,73 +12,119 @@ use crate::model::{Event, Link, Listed, Listing, Within};
 use crate::store::postgres::block::Formats;
 use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::history::damage::go_back;
+use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, json};
 
-const FORMATS: &str = "select b.shape_format from span_block b where b.hour = $1 and b.block_id = $2";
+const FORMATS: &str = "\
+    select b.hour, b.block_id, b.shape_format from span_block b where b.hour = any($1) and b.block_id = any($2)";
 const LINES: &str = "select b.shape, b.attribute_values from span_block b where b.hour = $1 and b.block_id = $2";
 const EVENTS: &str = "select b.events from span_block b where b.hour = $1 and b.block_id = $2";
 const LINKS: &str = "select b.links from span_block b where b.hour = $1 and b.block_id = $2";
 
+/// What was seen in a block.
+#[derive(Debug, Default)]
+struct Seen {
+    items: BTreeSet<Listed>,
+    /// How much was looked at, as [`Counted::SpansRead`](crate::store::Counted::SpansRead) counts it.
+    read: usize,
+}
+
+/// What shapes say, of some blocks.
+pub(super) type Shapes = HashMap<Place, Vec<String>>;
+
 impl NamesOfHistory<'_> {
-    /// Takes what the block has; says whether that was possible. If not, it has to be opened.
+    /// What the shapes of these blocks say, when that is looked at. Of a block that can not be read, nothing.
+    pub(super) async fn shapes(&self, portion: &[&Found], connection: &mut PgConnection) -> Result<Shapes, StoreError> {
+        let is_of_spans = |found: &&&Found| match (&self.scan.listing, &found.said) {
+            (Listing::Keys(Within::Span) | Listing::Values { within: Within::Span, .. }, _) => true,
+            (Listing::Values { within: Within::Anywhere, .. }, Said::Places(places)) => places.in_spans,
+            _ => false,
+        };
+        let wanted = portion.iter().filter(|found| found.is_inside).filter(is_of_spans);
+        let places: Vec<Place> = wanted.map(|found| found.place).collect();
+        if places.is_empty() {
+            return Ok(Shapes::new());
+        }
+        if let Some(shapes) = shapes(&places, connection).await? {
+            return Ok(shapes);
+        }
+        let mut found = Shapes::new();
+        for place in places {
+            found.extend(shapes(&[place], connection).await?.unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// Takes what the block has, and says what had to be read; `None` when that was not possible. Then it has to be opened.
     pub(super) async fn look(
         &mut self,
         found: &Found,
+        shapes: &Shapes,
         items: &mut BTreeSet<Listed>,
         connection: &mut PgConnection,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<usize>, StoreError> {
+        let formats = shapes.get(&found.place).map(Vec::as_slice);
         let seen = match (&self.scan.listing, &found.said) {
             (Listing::Keys(Within::Span) | Listing::Values { within: Within::Span, .. }, _) => {
-                self.attributes(found.place, connection).await?
+                self.attributes(found.place, formats, connection).await?
             }
-            (Listing::EventName | Listing::Keys(Within::Event) | Listing::Values { within: Within::Event, .. }, _) => {
+            (Listing::Keys(Within::Event), _) => keys_in_lines(EVENTS, found.place, connection).await?,
+            (Listing::Keys(Within::Link), _) => keys_in_lines(LINKS, found.place, connection).await?,
+            (Listing::EventName | Listing::Values { within: Within::Event, .. }, _) => {
                 let of = |event: &Event, each: &mut dyn FnMut(Listed)| self.scan.listing.of_event(event, each);
                 in_lines(EVENTS, found.place, json::read_events, of, connection).await?
             }
-            (Listing::Keys(Within::Link) | Listing::Values { within: Within::Link, .. }, _) => {
+            (Listing::Values { within: Within::Link, .. }, _) => {
                 let of =
                     |link: &Link, each: &mut dyn FnMut(Listed)| self.scan.listing.of_attributes(&link.attributes, each);
                 in_lines(LINKS, found.place, json::read_links, of, connection).await?
             }
             (Listing::Values { within: Within::Anywhere, key }, Said::Places(places)) => {
-                self.anywhere(key, found.place, places, connection).await?
+                self.anywhere(key, found.place, places, formats, connection).await?
             }
             _ => None,
         };
-        let Some(seen) = seen else { return Ok(false) };
+        let Some(seen) = seen else { return Ok(None) };
         if columns::say_items(&self.scan.listing) {
-            for item in &seen {
+            for item in &seen.items {
                 self.known.add_item(item);
             }
         }
-        items.extend(seen);
-        Ok(true)
+        items.extend(seen.items);
+        Ok(Some(seen.read))
     }
 
-    /// What the spans' own attributes have.
+    /// What the spans' own attributes have. Formats that an earlier block had as well are not looked at again.
     async fn attributes(
-        &self,
+        &mut self,
         place: Place,
+        formats: Option<&[String]>,
         connection: &mut PgConnection,
-    ) -> Result<Option<BTreeSet<Listed>>, StoreError> {
+    ) -> Result<Option<Seen>, StoreError> {
         let key = match &self.scan.listing {
             Listing::Values { key, .. } => Some(key.as_str()),
             _ => None,
         };
-        let Some((formats,)) = fetch::<(Vec<String>,)>(FORMATS, place, connection).await? else { return Ok(None) };
-        let Some(formats) = Formats::read(&formats) else { return Ok(None) };
-        let mut items = BTreeSet::new();
-        if self.add(&formats.shared(key), &mut items).is_none() {
+        let Some(formats) = formats else { return Ok(None) };
+        let Some(read) = Formats::read(formats, |format| self.known.has_format(format)) else { return Ok(None) };
+        let mut seen = Seen { read: read.new_ones(), ..Seen::default() };
+        if self.add(&read.shared(key), &mut seen.items).is_none() {
             return Ok(None);
         }
-        if !formats.are_in_lines(key) {
-            return Ok(Some(items));
+        if read.are_in_lines(key) {
+            let Some((shapes, lines)) = fetch::<(Vec<i16>, String)>(LINES, place, connection).await? else {
+                return Ok(None);
+            };
+            let Some((pairs, read)) = read.in_lines(key, &shapes, &lines) else { return Ok(None) };
+            if self.add(&pairs, &mut seen.items).is_none() {
+                return Ok(None);
+            }
+            seen.read = seen.read.saturating_add(read);
         }
-        let Some((shapes, lines)) = fetch::<(Vec<i16>, String)>(LINES, place, connection).await? else {
-            return Ok(None);
-        };
-        let pairs = formats.in_lines(key, &shapes, &lines);
-        Ok(pairs.and_then(|pairs| self.add(&pairs, &mut items)).map(|()| items))
+        for format in read.without_lines(formats, key) {
+            self.known.add_format(format);
+        }
+        Ok(Some(seen))
     }
 
     /// Adds what keys and the JSON of their values come to; `None` when a value can not be read.
@@ -104,8 +150,9 @@ impl NamesOfHistory<'_> {
         key: &str,
         place: Place,
         places: &Places,
+        formats: Option<&[String]>,
         connection: &mut PgConnection,
-    ) -> Result<Option<BTreeSet<Listed>>, StoreError> {
+    ) -> Result<Option<Seen>, StoreError> {
         if places.in_events_or_links {
             return Ok(None);
         }
@@ -129,8 +176,9 @@ impl NamesOfHistory<'_> {
             scopes_have |= listing.of_attributes(&scope.attributes, &mut drop);
         }
         match (places.in_spans, have) {
-            (true, false) if !scopes_have => self.attributes(place, connection).await,
-            (false, _) if !(have_not && scopes_have) => Ok(Some(items)),
+            (true, false) if !scopes_have => self.attributes(place, formats, connection).await,
+            // What a block refers to is not more than its spans.
+            (false, _) if !(have_not && scopes_have) => Ok(Some(Seen { items, read: count })),
             _ => Ok(None),
         }
     }
@@ -143,18 +191,52 @@ async fn in_lines<T>(
     read: impl Fn(&[u8]) -> Result<Vec<T>, StoreError>,
     of: impl Fn(&T, &mut dyn FnMut(Listed)) -> bool,
     connection: &mut PgConnection,
-) -> Result<Option<BTreeSet<Listed>>, StoreError> {
+) -> Result<Option<Seen>, StoreError> {
     let Some((lines,)) = fetch::<(Option<String>,)>(statement, place, connection).await? else { return Ok(None) };
-    let mut items = BTreeSet::new();
+    let mut seen = Seen::default();
     for line in lines.iter().flat_map(|lines| lines.split('\n')).filter(|line| !line.is_empty()) {
         let Ok(read) = read(line.as_bytes()) else { return Ok(None) };
+        seen.read = seen.read.saturating_add(1);
         for one in &read {
             of(one, &mut |item| {
-                items.insert(item);
+                seen.items.insert(item);
             });
         }
     }
-    Ok(Some(items))
+    Ok(Some(seen))
+}
+
+/// The keys in the attributes of the events or links in a block's lines.
+async fn keys_in_lines(
+    statement: &'static str,
+    place: Place,
+    connection: &mut PgConnection,
+) -> Result<Option<Seen>, StoreError> {
+    let Some((lines,)) = fetch::<(Option<String>,)>(statement, place, connection).await? else { return Ok(None) };
+    let (mut keys, mut read) = (HashSet::new(), 0_usize);
+    for line in lines.iter().flat_map(|lines| lines.split('\n')).filter(|line| !line.is_empty()) {
+        if json::add_keys_of_list(line, &mut keys).is_err() {
+            return Ok(None);
+        }
+        read = read.saturating_add(1);
+    }
+    Ok(Some(Seen { items: keys.into_iter().map(|key| Listed::Text(key.into_owned())).collect(), read }))
+}
+
+/// The formats of some blocks; `None` when one of them can not be read.
+async fn shapes(places: &[Place], connection: &mut PgConnection) -> Result<Option<Shapes>, StoreError> {
+    let query = sqlx::query_as(FORMATS)
+        .bind(places.iter().map(|place| place.hour).collect::<Vec<_>>())
+        .bind(places.iter().map(|place| place.block_id).collect::<Vec<_>>());
+    let rows: Vec<(Micros, i64, Vec<String>)> = match query.fetch_all(&mut *connection).await {
+        Ok(rows) => rows,
+        Err(error) if is_damage(&error) => {
+            go_back(connection).await?;
+            return Ok(None);
+        }
+        Err(error) => return Err(meaning(error)),
+    };
+    Ok(Some(rows.into_iter().map(|(hour, block_id, formats)| (Place { hour, block_id }, formats)).collect()))
 }
 
 /// The columns of a block; `None` when they can not be read.

@@ -8,6 +8,7 @@ mod look;
 use std::collections::{BTreeSet, HashSet};
 
 use sqlx::PgConnection;
+use xxhash_rust::xxh3::xxh3_128;
 
 use self::columns::{Found, Said};
 use super::{Blocks, OPEN_BLOCKS_MAX, Place};
@@ -36,6 +37,8 @@ struct Known {
     ids: HashSet<i64>,
     /// Items that blocks say they have.
     items: BTreeSet<Listed>,
+    /// Hashes of formats that say all of what is listed.
+    formats: HashSet<u128>,
 }
 
 impl<'s> NamesOfHistory<'s> {
@@ -79,6 +82,7 @@ impl<'s> NamesOfHistory<'s> {
         if !found.is_inside {
             return Ok(false);
         }
+        self.scan.work.add(Counted::SpansRead, self.known.news(&found.said));
         match &found.said {
             Said::Items(said) => {
                 for item in said {
@@ -130,13 +134,16 @@ impl<'s> NamesOfHistory<'s> {
         let news: Vec<&Found> = portion.iter().filter(|found| !self.known.has(&found.said)).collect();
         let work = self.scan.work.clone();
         work.add(Counted::BlocksLeft, news.len());
+        let shapes = self.shapes(&news, connection).await?;
         let mut to_open = Vec::new();
         for found in news {
-            if found.is_inside && self.look(found, items, connection).await? {
-                work.add(Counted::BlocksRead, 1);
-                work.add(Counted::SpansRead, found.span_count);
-            } else {
-                to_open.push(found.place);
+            let read = if found.is_inside { self.look(found, &shapes, items, connection).await? } else { None };
+            match read {
+                Some(read) => {
+                    work.add(Counted::BlocksRead, 1);
+                    work.add(Counted::SpansRead, read);
+                }
+                None => to_open.push(found.place),
             }
         }
         self.open(&to_open, items, connection).await
@@ -186,6 +193,25 @@ impl Known {
             Said::Items(items) | Said::Keys(items) => items.iter().all(|item| self.items.contains(item)),
             Said::Resources(ids) | Said::Scopes(ids) => ids.iter().all(|id| self.ids.contains(id)),
             Said::Places(_) | Said::Nothing => false,
+        }
+    }
+
+    /// How much of what a block says is to be taken: the rest was, with another block.
+    fn news(&self, said: &Said) -> usize {
+        match said {
+            Said::Items(items) => items.iter().filter(|item| !self.items.contains(item)).count(),
+            Said::Resources(ids) | Said::Scopes(ids) => ids.iter().filter(|id| !self.ids.contains(id)).count(),
+            Said::Keys(_) | Said::Places(_) | Said::Nothing => 0,
+        }
+    }
+
+    fn has_format(&self, format: &str) -> bool {
+        self.formats.contains(&xxh3_128(format.as_bytes()))
+    }
+
+    fn add_format(&mut self, format: &str) {
+        if self.formats.len() < KNOWN_MAX {
+            self.formats.insert(xxh3_128(format.as_bytes()));
         }
     }
 

@@ -1,0 +1,171 @@
+//! What a scan asks of a span that is not made: of its start, and of what can be read with it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::model::{AttributeCondition, AttributeScope, Keyed, Resource, Search, SpanKey, SpanKind, StatusCode, Value};
+use crate::store::postgres::block::{BlockStarts, Having, SpanStart, StartColumns};
+use crate::store::postgres::history::Between;
+use crate::store::postgres::row::Dictionary;
+use crate::store::postgres::time::Micros;
+use crate::store::{Scan, StoreError, TracePlace};
+
+/// What is asked.
+pub(super) struct Asked<'s> {
+    search: &'s Search,
+    /// What has to be read for it.
+    pub(super) columns: StartColumns,
+    pub(super) as_of: Option<Micros>,
+    before: Option<TracePlace>,
+    floor: Option<TracePlace>,
+}
+
+impl<'s> Asked<'s> {
+    pub(super) fn of(scan: &'s Scan, between: Between) -> Self {
+        let search = &scan.search;
+        let is_of =
+            |scope| search.attributes.iter().any(|condition| [AttributeScope::Any, scope].contains(&condition.scope));
+        let columns = StartColumns {
+            durations: search.duration_min_nanos.is_some() || search.duration_max_nanos.is_some(),
+            resources: search.node.is_some() || is_of(AttributeScope::Resource),
+            shapes: search.span_name.is_some() || search.kind.is_some() || search.status.is_some(),
+            attributes: is_of(AttributeScope::Span),
+        };
+        let place = |key: SpanKey| (key.start, key.trace_id);
+        let as_of = scan.as_of.map(|as_of| Micros(as_of.0));
+        Self { search, columns, as_of, before: between.before.map(place), floor: between.floor.map(place) }
+    }
+
+    /// Adds what is wanted of a block; the least ones go when there are more than are wanted. Says what could not be read, of
+    /// a span that was left out because of that.
+    pub(super) fn add_to(
+        &self,
+        found: &mut BTreeSet<TracePlace>,
+        limit: usize,
+        block: &BlockStarts,
+        dictionary: &Dictionary,
+    ) -> Option<String> {
+        let shapes: Vec<bool> = block.shapes.iter().map(|shape| self.has_shape(shape)).collect();
+        let referred = Referred::of(self, block, dictionary);
+        let mut wrong = None;
+        for (index, start) in block.spans.iter().enumerate() {
+            let place = (start.start, start.trace_id);
+            let is_late = found.len() >= limit && found.first().is_some_and(|least| place <= *least);
+            if is_late || !self.is_between(place) || !self.has(start) || shapes.get(start.shape) == Some(&false) {
+                continue;
+            }
+            match referred.hold(index, start) {
+                Ok(true) => {
+                    found.insert(place);
+                    if found.len() > limit {
+                        found.pop_first();
+                    }
+                }
+                Ok(false) => {}
+                Err(what) => wrong = wrong.or(Some(what)),
+            }
+        }
+        wrong
+    }
+
+    fn is_between(&self, place: TracePlace) -> bool {
+        self.before.is_none_or(|before| place < before) && self.floor.is_none_or(|floor| place >= floor)
+    }
+
+    fn has(&self, start: &SpanStart) -> bool {
+        let search = self.search;
+        search.start_min.is_none_or(|min| start.start >= min)
+            && search.start_max.is_none_or(|max| start.start < max)
+            && search.duration_min_nanos.is_none_or(|min| start.duration_nanos >= min)
+            && search.duration_max_nanos.is_none_or(|max| start.duration_nanos <= max)
+            && self.as_of.is_none_or(|as_of| start.received_micros <= as_of.0)
+    }
+
+    fn has_shape(&self, (name, kind, status): &(String, SpanKind, StatusCode)) -> bool {
+        let search = self.search;
+        search.span_name.as_ref().is_none_or(|wanted| wanted == name)
+            && search.kind.is_none_or(|wanted| wanted == *kind)
+            && search.status.is_none_or(|wanted| wanted == *status)
+    }
+}
+
+/// What is asked of attributes, of a block: what the search says of the resource alone, and of each attribute.
+struct Referred<'b> {
+    /// Whether the node is the one that is searched for, by resource; the resource that can not be read, with what is said of
+    /// it.
+    resources: HashMap<i64, Result<OfResource, String>>,
+    conditions: Vec<InSpan<'b>>,
+}
+
+/// What a resource has.
+struct OfResource {
+    is_of_node: bool,
+    /// Of each condition, whether it holds on the resource; not asked of one that is of spans alone.
+    has: Vec<bool>,
+}
+
+/// Whether the span's own attribute is the one that is searched for; `None` when only the resource's is looked at.
+type InSpan<'b> = Option<Having<'b, Box<dyn Fn(&Value) -> bool + 'b>>>;
+
+impl<'b> Referred<'b> {
+    fn of(asked: &Asked<'b>, block: &'b BlockStarts, dictionary: &Dictionary) -> Self {
+        let search = asked.search;
+        let mut resources = HashMap::new();
+        if asked.columns.resources {
+            for start in &block.spans {
+                let resource = || dictionary.resource(start.resource_id).map_err(|error| what(&error));
+                let of = |resource: &Keyed<Resource>| OfResource::of(resource, search);
+                resources.entry(start.resource_id).or_insert_with(|| resource().map(|resource| of(&resource)));
+            }
+        }
+        let in_span = |condition: &'b AttributeCondition| match condition.scope {
+            AttributeScope::Resource => None,
+            AttributeScope::Span | AttributeScope::Any => {
+                let is: Box<dyn Fn(&Value) -> bool> = Box::new(|value| *value == condition.value);
+                block.having(&condition.key, is)
+            }
+        };
+        Self { resources, conditions: search.attributes.iter().map(in_span).collect() }
+    }
+
+    /// Whether all of it holds on the span at a place.
+    fn hold(&self, place: usize, start: &SpanStart) -> Result<bool, String> {
+        let resource = match self.resources.get(&start.resource_id) {
+            Some(resource) => Some(resource.as_ref().map_err(Clone::clone)?),
+            None => None,
+        };
+        if resource.is_some_and(|resource| !resource.is_of_node) {
+            return Ok(false);
+        }
+        for (index, in_span) in self.conditions.iter().enumerate() {
+            if resource.and_then(|resource| resource.has.get(index)) == Some(&true) {
+                continue;
+            }
+            let Some(in_span) = in_span else { return Ok(false) };
+            match in_span.at(place, start.shape) {
+                Some(true) => {}
+                Some(false) => return Ok(false),
+                None => return Err(format!("span {}: its attributes can not be read", place.saturating_add(1))),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl OfResource {
+    fn of(resource: &Resource, search: &Search) -> Self {
+        let has = |condition: &AttributeCondition| {
+            condition.scope != AttributeScope::Span && resource.attributes.get(&condition.key) == Some(&condition.value)
+        };
+        Self {
+            is_of_node: search.node.as_deref().is_none_or(|node| resource.node() == Some(node)),
+            has: search.attributes.iter().map(has).collect(),
+        }
+    }
+}
+
+fn what(error: &StoreError) -> String {
+    match error {
+        StoreError::Corrupt { what } => what.clone(),
+        error => error.to_string(),
+    }
+}

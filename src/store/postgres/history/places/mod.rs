@@ -1,0 +1,131 @@
+//! The newest places of the history: when spans begin that a scan looks for, and of which traces they are. What a search
+//! asks stands in a few columns of a block, and reading the others is most of what opening one costs. What is asked of each
+//! span is in `asked.rs`.
+
+mod asked;
+
+use std::collections::{BTreeSet, HashSet};
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use self::asked::Asked;
+use super::candidates::{Candidate, Walk};
+use super::damage::go_back;
+use super::{Blocks, Wanted};
+use crate::store::postgres::block::BlockStarts;
+use crate::store::postgres::error::{is_damage, meaning};
+use crate::store::postgres::time::Micros;
+use crate::store::{Counted, Scan, StoreError, TracePlace};
+
+/// So many blocks are read at once: more than are opened at once, since little is read of each.
+const READ_BLOCKS_MAX: usize = 16;
+
+/// Whether nothing but starts, and what can be read with them, is asked for.
+pub(in crate::store::postgres) fn is_of_starts(scan: &Scan) -> bool {
+    scan.filter.is_everything()
+}
+
+/// The greatest places of the spans that are looked for, so many as are wanted if there are so many. [`is_of_starts`] says yes
+/// to the scan.
+pub(in crate::store::postgres) async fn newest_places(
+    wanted: Wanted<'_>,
+    blocks: &mut Blocks,
+    connection: &mut PgConnection,
+) -> Result<BTreeSet<TracePlace>, StoreError> {
+    let Wanted { scan, between, limit, .. } = wanted;
+    let asked = Asked::of(scan, between);
+    let mut found = BTreeSet::new();
+    let mut walk = Walk::new(READ_BLOCKS_MAX);
+    loop {
+        let candidates = walk.next(wanted, |next| is_complete(&found, limit, next), connection).await?;
+        if candidates.is_empty() {
+            return Ok(found);
+        }
+        for block in blocks.starts(&candidates, &asked, connection).await? {
+            scan.work.add(Counted::SpansRead, block.spans.len());
+            if let Some(what) = asked.add_to(&mut found, limit, &block, &blocks.dictionary) {
+                blocks.damage.leave_out(block.block_id, &what, connection).await?;
+            }
+        }
+    }
+}
+
+/// Whether as many are found as are wanted, and none of the next blocks, whose spans begin no later, holds a newer one.
+fn is_complete(found: &BTreeSet<TracePlace>, limit: usize, next: Micros) -> bool {
+    let Some((least, _)) = found.first().filter(|_| found.len() >= limit) else { return limit == 0 };
+    next.0 < least.to_micros_and_nanos().0
+}
+
+impl Blocks {
+    /// Reads when the spans of these blocks begin. A block of which that can not be read is told of and left out.
+    async fn starts(
+        &mut self,
+        candidates: &[Candidate],
+        asked: &Asked<'_>,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<BlockStarts>, StoreError> {
+        let mut all = Vec::with_capacity(candidates.len());
+        match fetch(candidates, asked, connection).await {
+            Ok(rows) => self.read_starts(candidates, &rows, &mut all, connection).await?,
+            Err(error) if is_damage(&error) => {
+                for candidate in candidates {
+                    go_back(connection).await?;
+                    match fetch(&[*candidate], asked, connection).await {
+                        Ok(rows) => self.read_starts(&[*candidate], &rows, &mut all, connection).await?,
+                        Err(error) if is_damage(&error) => {
+                            go_back(connection).await?;
+                            self.damage.leave_out(candidate.place.block_id, &error.to_string(), connection).await?;
+                        }
+                        Err(error) => return Err(meaning(error)),
+                    }
+                }
+            }
+            Err(error) => return Err(meaning(error)),
+        }
+        if asked.columns.resources {
+            let ids = all.iter().flat_map(|block| block.spans.iter().map(|span| span.resource_id)).collect();
+            self.dictionary.load_resources(ids, connection).await?;
+        }
+        self.work.add(Counted::BlocksRead, all.len());
+        Ok(all)
+    }
+
+    async fn read_starts(
+        &self,
+        candidates: &[Candidate],
+        rows: &[PgRow],
+        all: &mut Vec<BlockStarts>,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        let mut unseen: HashSet<i64> = candidates.iter().map(|candidate| candidate.place.block_id).collect();
+        for row in rows {
+            let block_id = row.try_get(0).map_err(meaning)?;
+            unseen.remove(&block_id);
+            match BlockStarts::read(row) {
+                Err(StoreError::Corrupt { what }) => self.damage.leave_out(block_id, &what, connection).await?,
+                starts => all.push(starts?),
+            }
+        }
+        for block_id in unseen {
+            self.damage.leave_out(block_id, "it is not found by its key", connection).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn fetch(
+    candidates: &[Candidate],
+    asked: &Asked<'_>,
+    connection: &mut PgConnection,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let columns = asked.columns.names();
+    let statement =
+        AssertSqlSafe(format!("select {columns} from span_block b where b.hour = any($1) and b.block_id = any($2)"));
+    sqlx::query(statement)
+        .bind(candidates.iter().map(|candidate| candidate.place.hour).collect::<Vec<_>>())
+        .bind(candidates.iter().map(|candidate| candidate.place.block_id).collect::<Vec<_>>())
+        .bind(asked.as_of)
+        .fetch_all(connection)
+        .await
+}
