@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use tracewell::metrics::CorruptBlocks;
-use tracewell::model::{SearchFields, Span, SpanKey, TraceId};
+use tracewell::model::{Attribute, AttributeCondition, AttributeScope, SearchFields, Span, SpanKey, TraceId};
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::{Scan, SpanStore};
 
@@ -62,6 +62,15 @@ impl Fixture {
         let before = self.skipped.total();
         let places = self.store.scan_places(everything.clone()).await.unwrap();
         let all_read = before == self.skipped.total();
+        for condition in self.conditions() {
+            let before = self.skipped.total();
+            let fields = SearchFields { attributes: vec![condition], ..SearchFields::default() };
+            let asked = scan(fields);
+            let places = self.store.scan_places(asked.clone()).await.unwrap();
+            let spans = self.sent.values().filter(|span| asked.search.matches(span));
+            let known: BTreeSet<_> = spans.map(|span| (span.start, span.trace_id)).collect();
+            assert!(is_missing || before < self.skipped.total() || places.iter().rev().eq(&known));
+        }
         let as_of = Scan { as_of: Some(self.store.watermark().await.unwrap()), ..everything };
         let shown: Vec<Span> = self.store.scan_spans(as_of).try_collect().await.unwrap();
         self.check(&shown, [].into_iter(), 0);
@@ -74,6 +83,19 @@ impl Fixture {
         let known: BTreeSet<_> = self.sent.keys().map(|key| (key.start, key.trace_id)).collect();
         assert!(is_missing || !all_read || places.iter().rev().eq(&known));
         is_missing
+    }
+
+    /// Some attributes that spans or resources have.
+    fn conditions(&self) -> Vec<AttributeCondition> {
+        let spans = self.sent.values().step_by(7);
+        let attributes =
+            spans.flat_map(|span| span.attributes.0.first().into_iter().chain(span.resource.attributes.0.first()));
+        let condition = |attribute: &Attribute| AttributeCondition {
+            scope: AttributeScope::Any,
+            key: attribute.key.clone(),
+            value: attribute.value.clone(),
+        };
+        attributes.map(condition).take(4).collect()
     }
 
     fn traces(&self) -> Vec<TraceId> {

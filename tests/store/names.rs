@@ -192,15 +192,16 @@ fn shared_span(number: u64) -> Span {
     }
 }
 
-/// Scenario: spans of a whole day that have what the newest of them have. Guarantee: few blocks are opened, and for what is
-/// the same in all spans of a block, none.
+/// Scenario: spans of a whole day that have what the newest of them have, but for an attribute that is another in each.
+/// Guarantee: few blocks are opened, and for what is the same in all spans of a block, none; nothing counts as read that was
+/// not looked at, and what is another in each span is all looked at.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_known_is_not_opened() {
     let database = crate::support::database::postgres::create().await;
     let store = database.open().await;
     let spans: Vec<Span> = (0..4_800)
         .map(|number| Span {
-            attributes: [("http.route", Value::from("/"))].into_iter().collect(),
+            attributes: [("http.route", Value::from("/")), ("number", Value::Int(number as i64))].into_iter().collect(),
             ..Span { start: UnixNanos(BEGIN + number * (HOUR / 200)), ..shared_span(number) }
         })
         .collect();
@@ -212,10 +213,19 @@ async fn what_is_known_is_not_opened() {
     let portions: Vec<NamePortion> = store.names(scan).try_collect().await.unwrap();
     assert_eq!(
         portions.into_iter().flat_map(|portion| portion.items).collect::<Vec<_>>(),
-        [Listed::Text("http.route".to_owned())]
+        ["http.route", "number"].map(|key| Listed::Text(key.to_owned()))
     );
     let (seen, read) = (work.of(Counted::BlocksSeen), work.of(Counted::BlocksRead));
     assert!(seen >= 24 && read <= 8, "{read} of {seen} blocks are read");
+    assert!((1..500).contains(&work.of(Counted::SpansRead)), "{work:?}");
+    for (key, values, read) in [("http.route", 1, 1..500), ("number", 4_800, 4_800..5_300)] {
+        let listing = Listing::Values { within: Within::Span, key: key.to_owned() };
+        let work = Work::default();
+        let scan = NameScan { listing, start_min: None, start_max: None, work: work.clone() };
+        let portions: Vec<NamePortion> = store.names(scan).try_collect().await.unwrap();
+        let items: BTreeSet<Listed> = portions.into_iter().flat_map(|portion| portion.items).collect();
+        assert!(items.len() == values && read.contains(&work.of(Counted::SpansRead)), "{key}: {work:?}");
+    }
     for listing in [Listing::Keys(Within::Resource), Listing::Name, Listing::Kind, Listing::ScopeName] {
         let work = Work::default();
         let (start_min, start_max) = (Some(UnixNanos(0)), Some(UnixNanos(BEGIN + 100 * HOUR)));

@@ -39,6 +39,9 @@ const NAMES: [&str; COLUMNS] = [
     "attribute_values",
 ];
 
+/// In place of a column that is not wanted.
+const NULL: &str = "null";
+
 /// What else is to be known of the spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of a block that is read or not")]
@@ -53,23 +56,64 @@ pub(crate) struct StartColumns {
     pub(crate) attributes: bool,
 }
 
+/// What is left of a block by [`StartColumns::statement`] when durations are asked for: the numbers of the spans that may have
+/// one, by the highest part of it.
+const LEFT: &str = "\
+    cross join lateral (select x.numbers, cardinality(x.numbers) <= $6 as is_cut from (select array(\
+        select d.number::smallint from unnest(b.duration_hi) with ordinality d (hi, number) \
+        where d.hi between $4 and $5) as numbers offset 0) x offset 0) l";
+
 impl StartColumns {
-    /// The columns of `span_block b`; those that are not wanted are null. `$3` is the moment as of which is asked: arrivals are
-    /// read where some are later.
-    pub(crate) fn names(self) -> String {
+    /// The statement that reads blocks `$2` (bigint[]) of the hours `$1` (timestamptz[]); `$3` is the moment as of which is asked.
+    ///
+    /// When durations and no attributes are asked for, a block with few spans of the right durations is read as if it had no
+    /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
+    /// spans are few. Otherwise there are no such parameters.
+    pub(crate) fn statement(self) -> String {
+        let (columns, left) = (self.columns(), if self.is_cut() { LEFT } else { "" });
+        format!("select {columns} from span_block b {left} where b.hour = any($1) and b.block_id = any($2)")
+    }
+
+    /// Whether the statement leaves out spans by their durations.
+    pub(crate) fn is_cut(self) -> bool {
+        self.durations && !self.attributes
+    }
+
+    /// Those that are not wanted are null. Arrivals are read where some are later.
+    fn columns(self) -> String {
         let columns = NAMES.map(|name| {
-            let is_wanted = match name {
-                "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
-                "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
-                "resource" | "resource_ids" => self.resources,
-                "shape" => self.shapes || self.attributes,
-                "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
-                "shape_format" | "attribute_values" => self.attributes,
-                _ => true,
+            let whole = self.column(name);
+            let part = match name {
+                "span_count" => "cardinality(l.numbers)".to_owned(),
+                "trace_end" => "array(select generate_subscripts(l.numbers, 1)::smallint)".to_owned(),
+                "trace_ids" => {
+                    let trace = "b.trace_ids[width_bucket((number - 1)::smallint, b.trace_end) + 1]";
+                    format!("array(select {trace} from unnest(l.numbers) number)")
+                }
+                "start_hi" | "start_mid" | "start_lo" | "duration_hi" | "duration_mid" | "duration_lo" | "received"
+                | "resource" | "shape" => {
+                    format!("array(select b.{name}[number] from unnest(l.numbers) number)")
+                }
+                _ => return whole,
             };
-            if is_wanted { format!("b.{name}") } else { "null".to_owned() }
+            let is_read = self.is_cut() && whole != NULL;
+            let is_late = if name == "received" { " and b.received_max > $3" } else { "" };
+            if is_read { format!("case when l.is_cut{is_late} then {part} else {whole} end") } else { whole }
         });
         columns.join(", ")
+    }
+
+    fn column(self, name: &str) -> String {
+        let is_wanted = match name {
+            "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
+            "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
+            "resource" | "resource_ids" => self.resources,
+            "shape" => self.shapes || self.attributes,
+            "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
+            "shape_format" | "attribute_values" => self.attributes,
+            _ => true,
+        };
+        if is_wanted { format!("b.{name}") } else { NULL.to_owned() }
     }
 }
 
@@ -116,7 +160,7 @@ pub(super) struct AttributeTexts {
 }
 
 impl BlockStarts {
-    /// Reads the columns that [`StartColumns::names`] names.
+    /// Reads a row of [`StartColumns::statement`].
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], with what is wrong with it.

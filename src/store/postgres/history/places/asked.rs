@@ -35,6 +35,13 @@ impl<'s> Asked<'s> {
         Self { search, columns, as_of, before: between.before.map(place), floor: between.floor.map(place) }
     }
 
+    /// The least and the greatest duration in units of 2^24 nanoseconds, when blocks are cut by them.
+    pub(super) fn durations_hi(&self) -> Option<(i64, i64)> {
+        let hi = |nanos: Option<u64>, all| nanos.map_or(all, |nanos| (nanos >> 24).cast_signed());
+        let (min, max) = (self.search.duration_min_nanos, self.search.duration_max_nanos);
+        self.columns.is_cut().then(|| (hi(min, 0), hi(max, i64::MAX)))
+    }
+
     /// Adds what is wanted of a block; the least ones go when there are more than are wanted. Says what could not be read, of
     /// a span that was left out because of that.
     pub(super) fn add_to(

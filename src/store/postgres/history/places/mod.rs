@@ -21,6 +21,9 @@ use crate::store::{Counted, Scan, StoreError, TracePlace};
 /// So many blocks are read at once: more than are opened at once, since little is read of each.
 const READ_BLOCKS_MAX: usize = 16;
 
+/// So many spans are taken out of a block one by one; when more are wanted, it is less work to take all.
+const FEW_SPANS: i32 = 8;
+
 /// Whether nothing but starts, and what can be read with them, is asked for.
 pub(in crate::store::postgres) fn is_of_starts(scan: &Scan) -> bool {
     scan.filter.is_everything()
@@ -119,13 +122,13 @@ async fn fetch(
     asked: &Asked<'_>,
     connection: &mut PgConnection,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let columns = asked.columns.names();
-    let statement =
-        AssertSqlSafe(format!("select {columns} from span_block b where b.hour = any($1) and b.block_id = any($2)"));
-    sqlx::query(statement)
+    let query = sqlx::query(AssertSqlSafe(asked.columns.statement()))
         .bind(candidates.iter().map(|candidate| candidate.place.hour).collect::<Vec<_>>())
         .bind(candidates.iter().map(|candidate| candidate.place.block_id).collect::<Vec<_>>())
-        .bind(asked.as_of)
-        .fetch_all(connection)
-        .await
+        .bind(asked.as_of);
+    let query = match asked.durations_hi() {
+        Some((min, max)) => query.bind(min).bind(max).bind(FEW_SPANS),
+        None => query,
+    };
+    query.fetch_all(connection).await
 }
