@@ -17,8 +17,9 @@ def build():
 class Questions:
     """To ask about the hours before `end` (in seconds since 1970)."""
 
-    def __init__(self, program, end, hours):
+    def __init__(self, program, end, hours, kind_seconds):
         self.program, self.window = program, ["--end", str(end), "--hours", str(hours)]
+        self.window += ["--kind-seconds-max", str(kind_seconds)]
 
     def ask(self, tracewell, repetitions):
         """Each kind by itself: times and failures, by kind and window."""
