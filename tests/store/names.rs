@@ -201,7 +201,9 @@ async fn what_is_known_is_not_opened() {
     let store = database.open().await;
     let spans: Vec<Span> = (0..4_800)
         .map(|number| Span {
-            attributes: [("http.route", Value::from("/")), ("number", Value::Int(number.cast_signed()))].into_iter().collect(),
+            attributes: [("http.route", Value::from("/")), ("number", Value::Int(number.cast_signed()))]
+                .into_iter()
+                .collect(),
             ..Span { start: UnixNanos(BEGIN + number * (HOUR / 200)), ..shared_span(number) }
         })
         .collect();
