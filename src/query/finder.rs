@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::TryStreamExt;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::Question;
 use crate::model::{Search, Span, SpanId, SpanKey, TraceId, UnixNanos};
@@ -10,6 +12,9 @@ use crate::store::{SpanStream, StoreError};
 use crate::traceql::evaluate::{FoundSpan, Trace, spansets};
 use crate::traceql::plan::Plan;
 use crate::traceql::tree::{Literal, Pipeline};
+
+/// A trace with more spans is large: looking at it takes long.
+const ASIDE_SPANS_MIN: usize = 2_000;
 
 /// Spans of one trace that a query found together.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -131,7 +136,7 @@ pub(super) async fn each_trace(
     let mut trace: Vec<Span> = Vec::new();
     while let Some(span) = spans.try_next().await? {
         if let Some(last) = trace.last().filter(|last| last.trace_id != span.trace_id) {
-            each(last.trace_id, &trace);
+            aside(&trace, |trace| each(last.trace_id, trace));
             trace.clear();
             // A long evaluation must not keep the others from theirs.
             tokio::task::yield_now().await;
@@ -139,7 +144,40 @@ pub(super) async fn each_trace(
         trace.push(span);
     }
     if let Some(last) = trace.last() {
-        each(last.trace_id, &trace);
+        aside(&trace, |trace| each(last.trace_id, trace));
     }
     Ok(())
+}
+
+/// Runs over a trace. While that is a large one, the other tasks of this thread go on elsewhere, where the runtime has more
+/// threads than this.
+fn aside(trace: &[Span], each: impl FnOnce(&[Span])) {
+    let is_large = trace.len() > ASIDE_SPANS_MIN;
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) if is_large => block_in_place(|| each(trace)),
+        _ => each(trace),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::query::tests::span;
+
+    /// Scenario: a large trace is looked at on the only thread of a runtime. Guarantee: another task runs meanwhile.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn others_go_on_beside_a_large_trace() {
+        let trace = vec![span((1, 1, 1, true)); ASIDE_SPANS_MIN + 1];
+        let looked_at = tokio::spawn(async move {
+            let (told, hears) = channel();
+            tokio::spawn(async move { told.send(()) });
+            let mut has_heard = false;
+            aside(&trace, |_| has_heard = hears.recv_timeout(Duration::from_secs(60)).is_ok());
+            has_heard
+        });
+        assert!(looked_at.await.unwrap());
+    }
 }
