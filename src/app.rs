@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::OptionFuture;
 use tokio::net::{TcpListener, TcpSocket};
@@ -16,6 +16,7 @@ use crate::cli::{CompactArgs, LogArgs, LogFormatArg, MigrateArgs, ServeArgs, Swi
 use crate::compaction;
 use crate::ingest::{Ingest, IngestSettings};
 use crate::metrics::Metrics;
+use crate::model::UnixNanos;
 use crate::query::{Query, QuerySettings};
 use crate::retention::{self, RetentionSettings};
 use crate::server::health::{self, Health};
@@ -23,7 +24,7 @@ use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
 use crate::server::zipkin::{self, ZipkinDoor};
-use crate::server::{query, reflection, unknown};
+use crate::server::{query, reflection, tempo, unknown};
 use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
 
@@ -126,7 +127,9 @@ async fn run(
     let queries = || query::routes(Arc::clone(&query));
     let queries = || queries().add_service(reflection.clone()).add_service(reflection_alpha.clone());
     let queries = || queries().add_service(health_service.clone());
-    page.open(Arc::clone(&store), queries().into_axum_router().fallback(unknown::answer));
+    let queries = || queries().add_service(tempo::service(Arc::clone(&query), now));
+    let pages = queries().into_axum_router().merge(tempo::router(Arc::clone(&query), now));
+    page.open(Arc::clone(&store), pages.fallback(unknown::answer));
     let (grpc, http) = (grpc.listen()?, http.listen()?);
     let zipkin = zipkin.map(Claim::listen).transpose()?;
     if let Some(zipkin) = &zipkin {
@@ -160,6 +163,13 @@ async fn run(
     }
     info!("stopped");
     Ok(())
+}
+
+/// The time, for requests that mean "until now".
+#[expect(clippy::disallowed_methods, reason = "the one look at the clock, at the edge; all else is an argument")]
+fn now() -> UnixNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Brings the database to this version's schema.

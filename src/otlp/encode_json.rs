@@ -1,7 +1,10 @@
-//! OTLP's messages as JSON, for those who send requests: ids in hex, 64-bit integers as texts, enums as numbers.
+//! OTLP's messages as JSON, in either of the two forms that there are of it: OTLP's own, with ids in hex and enums as
+//! numbers, and protobuf's plain mapping, as Tempo has it, with ids in base64 and enums by their names. 64-bit integers are
+//! texts in both.
 //!
 //! Fields at their default are left out, as protobuf's JSON mapping allows. The messages are made by
-//! [`encode`](super::encode); the way back is [`decode::json`](super::decode::json).
+//! [`encode`](super::encode); the way back from OTLP's form is [`decode::json`](super::decode::json). Other messages that
+//! have OTLP's inside are written with the same [`Json`].
 
 use std::fmt::Write as _;
 
@@ -9,93 +12,157 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 
 /// The JSON of these spans: an `ExportTraceServiceRequest`, which looks like a `TracesData`.
 #[must_use]
 pub fn traces_data(data: &TracesData) -> Vec<u8> {
-    let mut json = Json::default();
-    json.object(|json| json.list("resourceSpans", &data.resource_spans, resource_spans));
-    json.0.into_bytes()
+    let mut json = Json::new(Form::Otlp);
+    json.object(|json| json.resource_spans("resourceSpans", &data.resource_spans));
+    json.into_bytes()
+}
+
+/// How ids and enums are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Ids in hex, enums as numbers.
+    Otlp,
+    /// Ids in base64, as all bytes; enums by their names.
+    Plain,
 }
 
 /// JSON being written. What was written last tells whether a comma is due.
-#[derive(Default)]
-struct Json(String);
+#[derive(Debug)]
+pub struct Json {
+    text: String,
+    form: Form,
+}
 
 impl Json {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Self { text: String::new(), form }
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text.into_bytes()
+    }
+
     fn comma(&mut self) {
-        if !matches!(self.0.as_bytes().last(), None | Some(b'{' | b'[' | b':')) {
-            self.0.push(',');
+        if !matches!(self.text.as_bytes().last(), None | Some(b'{' | b'[' | b':')) {
+            self.text.push(',');
         }
     }
 
-    fn object(&mut self, fields: impl FnOnce(&mut Self)) {
+    /// `{ … }`
+    pub fn object(&mut self, fields: impl FnOnce(&mut Self)) {
         self.comma();
-        self.0.push('{');
+        self.text.push('{');
         fields(self);
-        self.0.push('}');
+        self.text.push('}');
     }
 
-    fn array<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) {
+    /// `[ … ]`
+    pub fn array<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) {
         self.comma();
-        self.0.push('[');
+        self.text.push('[');
         for each in items {
             item(self, each);
         }
-        self.0.push(']');
+        self.text.push(']');
     }
 
     /// A field's name, which is plain text.
-    fn name(&mut self, name: &str) {
+    pub fn name(&mut self, name: &str) {
         self.comma();
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
+        self.text.push('"');
+        self.text.push_str(name);
+        self.text.push_str("\":");
     }
 
-    fn list<T>(&mut self, name: &str, items: &[T], item: impl Fn(&mut Self, &T)) {
+    /// The key of an entry of a map, which may be any text.
+    pub fn key(&mut self, key: &str) {
+        self.string(key);
+        self.text.push(':');
+    }
+
+    /// A field that is a list; left out when that is empty.
+    pub fn list<T>(&mut self, name: &str, items: &[T], item: impl Fn(&mut Self, &T)) {
         if !items.is_empty() {
             self.name(name);
             self.array(items, item);
         }
     }
 
-    fn string(&mut self, text: &str) {
+    /// A text.
+    pub fn string(&mut self, text: &str) {
         self.comma();
         // A text is always JSON.
-        self.0.push_str(&serde_json::to_string(text).unwrap_or_default());
+        self.text.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 
-    fn text(&mut self, name: &str, text: &str) {
+    /// A field that is a text; left out when that is empty.
+    pub fn text(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
             self.name(name);
             self.string(text);
         }
     }
 
-    fn number(&mut self, name: &str, number: impl Into<i64>) {
+    /// A field that is a number of 32 bits; left out when that is 0.
+    pub fn number(&mut self, name: &str, number: impl Into<i64>) {
         let number = number.into();
         if number != 0 {
             self.name(name);
-            self.0.push_str(&number.to_string());
+            self.text.push_str(&number.to_string());
         }
     }
 
-    /// A 64-bit integer.
-    fn long(&mut self, name: &str, number: impl Into<i128>) {
+    /// A field that is an integer of 64 bits, 0 too.
+    pub fn long(&mut self, name: &str, number: impl Into<i128>) {
         self.name(name);
         self.string(&number.into().to_string());
     }
 
+    /// A field that is a double, 0 too.
+    pub fn double(&mut self, name: &str, double: f64) {
+        self.name(name);
+        self::double(self, double);
+    }
+
+    /// A field that is a list of attributes.
+    pub fn attributes(&mut self, name: &str, attributes: &[KeyValue]) {
+        self.list(name, attributes, key_value);
+    }
+
+    /// A field that is spans of resources; left out when there are none.
+    pub fn resource_spans(&mut self, name: &str, groups: &[ResourceSpans]) {
+        self.list(name, groups, resource_spans);
+    }
+
     fn id(&mut self, name: &str, id: &[u8]) {
-        let hex = id.iter().fold(String::with_capacity(32), |mut hex, byte| {
-            // Writing to a String can not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        self.text(name, &hex);
+        let text = match self.form {
+            Form::Otlp => id.iter().fold(String::with_capacity(32), |mut hex, byte| {
+                // Writing to a String can not fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            }),
+            Form::Plain => STANDARD.encode(id),
+        };
+        self.text(name, &text);
+    }
+
+    /// An enum of which the name is known if it is defined.
+    fn word(&mut self, name: &str, number: i32, word: Option<&'static str>) {
+        match word.filter(|_| self.form == Form::Plain && number != 0) {
+            Some(word) => self.text(name, word),
+            None => self.number(name, number),
+        }
     }
 }
 
@@ -155,7 +222,7 @@ fn span(json: &mut Json, span: &Span) {
         json.id("parentSpanId", &span.parent_span_id);
         json.number("flags", span.flags);
         json.text("name", &span.name);
-        json.number("kind", span.kind);
+        json.word("kind", span.kind, SpanKind::try_from(span.kind).ok().map(|kind| kind.as_str_name()));
         json.long("startTimeUnixNano", span.start_time_unix_nano);
         json.long("endTimeUnixNano", span.end_time_unix_nano);
         json.list("attributes", &span.attributes, key_value);
@@ -174,7 +241,7 @@ fn span(json: &mut Json, span: &Span) {
 fn status(json: &mut Json, status: &Status) {
     json.object(|json| {
         json.text("message", &status.message);
-        json.number("code", status.code);
+        json.word("code", status.code, StatusCode::try_from(status.code).ok().map(|code| code.as_str_name()));
     });
 }
 
@@ -219,12 +286,11 @@ fn any_value(json: &mut Json, value: &AnyValue) {
         }
         Some(Sent::BoolValue(bool)) => {
             json.name("boolValue");
-            json.0.push_str(if *bool { "true" } else { "false" });
+            json.text.push_str(if *bool { "true" } else { "false" });
         }
         Some(Sent::IntValue(int)) => json.long("intValue", *int),
         Some(Sent::DoubleValue(double)) => {
-            json.name("doubleValue");
-            self::double(json, *double);
+            json.double("doubleValue", *double);
         }
         Some(Sent::BytesValue(bytes)) => {
             json.name("bytesValue");
@@ -244,7 +310,7 @@ fn any_value(json: &mut Json, value: &AnyValue) {
 /// The shortest text that gives the same bits again; what JSON has no number for is a text.
 fn double(json: &mut Json, double: f64) {
     match serde_json::Number::from_f64(double) {
-        Some(number) => json.0.push_str(&number.to_string()),
+        Some(number) => json.text.push_str(&number.to_string()),
         None if double.is_nan() => json.string("NaN"),
         None => json.string(if double > 0.0 { "Infinity" } else { "-Infinity" }),
     }
@@ -344,5 +410,28 @@ mod tests {
         let decoded = decode::json(&json).unwrap();
         assert_eq!(decoded.spans, spans);
         assert_eq!(decoded.rejected.count(), 0);
+    }
+
+    /// Guarantee: the plain form says the same, with ids in base64 and with names where enums have some.
+    #[test]
+    fn the_plain_form_has_base64_and_names() {
+        use super::{Form, Json};
+        let status = Status { code: StatusCode::ERROR, message: String::new() };
+        let known = Span { kind: SpanKind::SERVER, status, ..span() };
+        let form = |span: &Span, form| {
+            let mut json = Json::new(form);
+            json.object(|json| json.resource_spans("batches", &encode::traces_data([span]).resource_spans));
+            let json: serde_json::Value = serde_json::from_slice(&json.into_bytes()).unwrap();
+            json["batches"][0]["scopeSpans"][0]["spans"][0].clone()
+        };
+        let plain = form(&known, Form::Plain);
+        assert_eq!(plain["traceId"], "q6urq6urq6urq6urq6urqw==");
+        assert_eq!([&plain["spanId"], &plain["parentSpanId"]], ["AQEBAQEBAQE="; 2]);
+        assert_eq!(plain["links"][0]["traceId"], plain["traceId"]);
+        assert_eq!([&plain["kind"], &plain["status"]["code"]], ["SPAN_KIND_SERVER", "STATUS_CODE_ERROR"]);
+        let otlp = form(&known, Form::Otlp);
+        assert_eq!((&plain["attributes"], &plain["events"]), (&otlp["attributes"], &otlp["events"]));
+        let unknown = form(&span(), Form::Plain);
+        assert_eq!((&unknown["kind"], &unknown["status"]["code"]), (&(-1).into(), &99.into()));
     }
 }

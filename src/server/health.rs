@@ -12,6 +12,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::generated::tempopb::streaming_querier_server;
 use super::generated::tracewell_v1::trace_query_server;
 use crate::metrics::Metrics;
 use crate::store::SpanStore;
@@ -22,7 +23,12 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a client can ask about. The empty name is the whole server.
-const NAMES: [&str; 3] = ["", "opentelemetry.proto.collector.trace.v1.TraceService", trace_query_server::SERVICE_NAME];
+const NAMES: [&str; 4] = [
+    "",
+    "opentelemetry.proto.collector.trace.v1.TraceService",
+    streaming_querier_server::SERVICE_NAME,
+    trace_query_server::SERVICE_NAME,
+];
 
 /// Says to the health service's clients how things are.
 #[derive(Debug, Clone)]

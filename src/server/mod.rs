@@ -1,20 +1,24 @@
 //! Floor 4: everything that touches a socket: listening, limits, protocols, status codes.
 //!
-//! `zipkin/` is the door that Zipkin's senders and its page know, both ways.
+//! `tempo/` is the door that Grafana's Tempo data source knows; `zipkin/` the one that Zipkin's senders and its page know,
+//! both ways.
 //!
 //! `listen.rs` serves any router on a port, HTTP/1.1 and HTTP/2 alike; `otlp/` are the doors that spans come in by,
-//! `query/` is the one where they are asked for, `web.rs`, `health.rs` and `reflection.rs` say how the server is and what
-//! it can do; `status.rs` is the one table that turns an inner error into an answer, `unknown.rs` answers where nothing
-//! is. No door decides on a status code by itself. `generated/` is made from `proto/`.
+//! `query/` is the one where they are asked for. `web.rs`,
+//! `health.rs` and `reflection.rs` say how the server is and what it can do; `status.rs` is the one table that turns an
+//! inner error into an answer, `unknown.rs` answers where nothing is. No door decides on a status code by itself.
+//! `literal.rs` is what doors share that tell values of TraceQL; `generated/` is made from `proto/`.
 
 mod clock;
 pub mod generated;
 pub mod health;
 pub mod listen;
+mod literal;
 pub mod otlp;
 pub mod query;
 pub mod reflection;
 pub mod status;
+pub mod tempo;
 pub mod unknown;
 pub mod web;
 pub mod zipkin;

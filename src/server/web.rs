@@ -46,6 +46,8 @@ impl Web {
             .route("/metrics", get(metrics))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
+            // As Tempo calls it.
+            .route("/ready", get(ready))
             .fallback(doors)
             .with_state(self)
     }

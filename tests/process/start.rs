@@ -168,3 +168,21 @@ async fn gate(url: &str) -> (Arc<AtomicBool>, String) {
     });
     (open, url)
 }
+
+/// Guarantee: Grafana finds both its paths and its streams on the address for people and tools, at one port.
+#[tokio::test]
+async fn grafana_needs_one_address() {
+    use tracewell::server::generated::tempopb::SearchRequest;
+    use tracewell::server::generated::tempopb::streaming_querier_client::StreamingQuerierClient;
+    let directory = Directory::create();
+    let server = Server::start(&format!("sqlite:{}", directory.file("spans.db")));
+    assert_eq!(send_span(server.http, 1).unwrap(), 200);
+    assert_eq!(get(server.web, "/api/echo").unwrap(), (200, "echo".to_owned()));
+    assert_eq!(get(server.web, "/ready").unwrap(), (200, "ready\n".to_owned()));
+    let found: serde_json::Value = serde_json::from_str(&get(server.web, "/api/search").unwrap().1).unwrap();
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", server.web)).unwrap();
+    let mut client = StreamingQuerierClient::new(channel.connect().await.unwrap());
+    let mut stream = client.search(SearchRequest::default()).await.unwrap().into_inner();
+    let message = stream.message().await.unwrap().unwrap();
+    assert_eq!(found["traces"][0]["traceID"], message.traces[0].trace_id);
+}

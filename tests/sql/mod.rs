@@ -1,10 +1,12 @@
 //! What people ask in SQL, on both engines and, on PostgreSQL, over both tiers: the questions of `docs/sql.md`
-//! (`questions.rs`, on the spans of `known.rs`, with `answers.rs`), the columns that it tells (`contract.rs`), its role for analysts
-//! (`role.rs`), whether the views show the same however the spans are kept (`tiers.rs`), and what a condition keeps
-//! closed (`prunes.rs`). More of single columns is in `tests/postgres/views.rs` and `tests/sqlite/views.rs`.
+//! (`questions.rs`, on the spans of `known.rs`, with `answers.rs`), the columns that it tells (`contract.rs`), its role for
+//! analysts (`role.rs`), whether the views show the same however the spans are kept (`tiers.rs`), and what a condition
+//! keeps closed (`prunes.rs`). `dashboard.rs` has the queries of the dashboard for Grafana. More of single columns is in
+//! `tests/postgres/views.rs` and `tests/sqlite/views.rs`.
 
 mod answers;
 mod contract;
+mod dashboard;
 mod known;
 mod prunes;
 mod questions;

@@ -7,4 +7,5 @@ mod listen;
 mod otlp;
 pub(crate) mod query;
 mod server;
+mod tempo;
 mod zipkin;

@@ -8,5 +8,13 @@ pub mod tracewell_v1 {
     include!("tracewell.v1.rs");
 }
 
-/// The files of `proto/` and all that they import, as an encoded `google.protobuf.FileDescriptorSet` with comments.
+/// Package `tempopb`: what Grafana's Tempo data source calls. OTLP's types stand for Tempo's copies of them.
+pub mod tempopb {
+    include!("tempopb.rs");
+}
+
+/// The files of `tracewell.v1` and all that they import, as an encoded `google.protobuf.FileDescriptorSet` with comments.
 pub const TRACEWELL_DESCRIPTORS: &[u8] = include_bytes!("tracewell.v1.bin");
+
+/// The same of `tempopb`.
+pub const TEMPOPB_DESCRIPTORS: &[u8] = include_bytes!("tempopb.bin");

@@ -1,6 +1,7 @@
 //! Metrics queries as what can be asked, and their answers as messages.
 
 use super::super::generated::tracewell_v1 as proto;
+use super::super::literal::key_value;
 use super::request::{bad, moment, nanos};
 use super::response;
 use crate::model::UnixNanos;
@@ -30,5 +31,5 @@ fn series(series: Series, times: &[UnixNanos]) -> proto::Series {
         let time = Some(response::timestamp(*time));
         value.map(|value| proto::Sample { time, value })
     });
-    proto::Series { samples: samples.collect(), labels: series.labels.into_iter().map(response::key_value).collect() }
+    proto::Series { samples: samples.collect(), labels: series.labels.into_iter().map(key_value).collect() }
 }

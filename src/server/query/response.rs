@@ -1,14 +1,13 @@
 //! Model values as messages of the query service.
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use prost_types::{Duration, Timestamp};
 
 use super::super::generated::tracewell_v1 as proto;
+use super::super::literal::key_value;
 use crate::model::{Event, Link, Operation, Resource, Scope, ServiceSummary, Span, TraceSummary, UnixNanos};
 use crate::otlp::encode::{self, key_values};
 use crate::query::{Coverage, Evaluation, Explained, FoundTrace, SearchPage, ShownSpan, SpanSet};
 use crate::store::Counted;
-use crate::traceql::tree::Literal;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -97,24 +96,6 @@ fn found_span(span: ShownSpan) -> proto::FoundSpan {
         duration: Some(duration(span.duration_nanos)),
         attributes: span.selected.into_iter().map(key_value).collect(),
     }
-}
-
-pub(super) fn key_value((key, literal): (String, Literal)) -> KeyValue {
-    KeyValue { key, value: Some(AnyValue { value: any_value(literal) }), ..KeyValue::default() }
-}
-
-/// What has no type of its own there is the text that the language has for it.
-fn any_value(literal: Literal) -> Option<any_value::Value> {
-    Some(match literal {
-        Literal::Nil => return None,
-        Literal::Bool(value) => any_value::Value::BoolValue(value),
-        Literal::Int(value) => any_value::Value::IntValue(value),
-        Literal::Float(value) => any_value::Value::DoubleValue(value),
-        Literal::Text(text) => any_value::Value::StringValue(text),
-        other @ (Literal::Duration(_) | Literal::Status(_) | Literal::Kind(_)) => {
-            any_value::Value::StringValue(other.to_string())
-        }
-    })
 }
 
 pub(super) fn coverage(coverage: &Coverage) -> proto::Coverage {
@@ -219,6 +200,7 @@ mod tests {
     use super::*;
     use crate::model::{Attribute, Attributes, EntityRef, Keyed, SpanId, SpanKind, Status, StatusCode, TraceId, Value};
     use crate::query::size;
+    use crate::traceql::tree::Literal;
 
     /// Every field as large as it can be, beside the texts and lists.
     const LARGE: u32 = u32::MAX;

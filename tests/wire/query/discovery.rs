@@ -7,11 +7,12 @@ use protox::prost_reflect::DescriptorPool;
 
 use super::{Served, served};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "opentelemetry.proto.collector.trace.v1.TraceService",
+    "tempopb.StreamingQuerier",
     "tracewell.v1.TraceQuery",
 ];
 

@@ -24,7 +24,12 @@ fn about(service: &str) -> HealthCheckRequest {
 async fn every_service_has_a_health() {
     let served = served(vec![]).await;
     let mut client = HealthClient::new(served.channel.clone());
-    for name in ["", "tracewell.v1.TraceQuery", "opentelemetry.proto.collector.trace.v1.TraceService"] {
+    for name in [
+        "",
+        "tracewell.v1.TraceQuery",
+        "tempopb.StreamingQuerier",
+        "opentelemetry.proto.collector.trace.v1.TraceService",
+    ] {
         let response = client.check(about(name)).await.unwrap().into_inner();
         assert_eq!(response.status(), ServingStatus::NotServing, "nobody has said that the database is there");
     }
