@@ -20,11 +20,12 @@ use crate::model::UnixNanos;
 use crate::query::{Query, QuerySettings};
 use crate::retention::{self, RetentionSettings};
 use crate::server::health::{self, Health};
+use crate::server::jaeger::{self, JaegerDoor};
 use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
 use crate::server::zipkin::{self, ZipkinDoor};
-use crate::server::{query, reflection, tempo, unknown};
+use crate::server::{pages, query, reflection, tempo, unknown};
 use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
 
@@ -127,8 +128,9 @@ async fn run(
     let queries = || query::routes(Arc::clone(&query));
     let queries = || queries().add_service(reflection.clone()).add_service(reflection_alpha.clone());
     let queries = || queries().add_service(health_service.clone());
-    let queries = || queries().add_service(tempo::service(Arc::clone(&query), now));
-    let pages = queries().into_axum_router().merge(tempo::router(Arc::clone(&query), now));
+    let jaeger = JaegerDoor::new(Arc::clone(&query));
+    let queries = || jaeger::add_to(queries(), &jaeger).add_service(tempo::service(Arc::clone(&query), now));
+    let pages = queries().into_axum_router().merge(pages::router(&query, &jaeger, now));
     page.open(Arc::clone(&store), pages.fallback(unknown::answer));
     let (grpc, http) = (grpc.listen()?, http.listen()?);
     let zipkin = zipkin.map(Claim::listen).transpose()?;

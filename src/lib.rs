@@ -8,7 +8,7 @@
 //! ```text
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
-//!               otlp/ (gRPC and HTTP doors)   zipkin/ (Zipkin's)   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
+//!               otlp/ (gRPC and HTTP doors)   zipkin/   jaeger/   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
 //!  3  ingest/   queue, group commit           query/  searches, metrics, names: paging, order, limits
 //!               compaction/ and retention/: the clockwork, that makes history of spans and removes them in time
 //!               zipkin/  Zipkin v2 <-> model, pure, by otlp/'s readers; who calls whom

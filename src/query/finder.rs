@@ -175,7 +175,7 @@ mod tests {
             let (told, hears) = channel();
             tokio::spawn(async move { told.send(()) });
             let mut has_heard = false;
-            aside(&trace, |_| has_heard = hears.recv_timeout(Duration::from_secs(60)).is_ok());
+            aside(&trace, |_| has_heard = hears.recv_timeout(Duration::from_mins(1)).is_ok());
             has_heard
         });
         assert!(looked_at.await.unwrap());

@@ -9,7 +9,7 @@
 //!  sweep    goes through spans, newest first, and knows how far         drive   by which conditions it does
 //!  finder   what a query finds in what was read                         budget  what all this may cost
 //!  whole    whole traces, or an error                          explain  how a question is answered
-//!  metrics/ series over time, from as little as each needs
+//!  metrics/ series over time, from as little as each needs    calls    who calls whom
 //! ```
 
 use std::future::Future;
@@ -26,6 +26,7 @@ use crate::store::{SpanStore, SpanStream, StoreError};
 use crate::traceql::tree::Pipeline;
 
 mod budget;
+mod calls;
 mod drive;
 mod explain;
 mod few;
@@ -41,6 +42,7 @@ mod traces;
 mod whole;
 
 use budget::Budget;
+pub use calls::Calls;
 pub use explain::{Evaluation, Explained};
 pub use finder::{ShownSpan, SpanSet};
 pub use metrics::{MetricsAnswer, MetricsRequest};

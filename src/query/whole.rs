@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::finder::each_trace;
 use super::{Budget, Query, QueryError};
 use crate::model::{Search, Span, SpanKey, TraceId};
-use crate::store::{Scan, StoreError};
+use crate::store::{Scan, StoreError, Watermark};
 
 /// So many places are read at once, in search of traces.
 const PLACES_MAX: usize = 4_096;
@@ -25,17 +25,21 @@ impl Query {
         each: impl FnMut(TraceId, &[Span]) + Send,
     ) -> Result<(), QueryError> {
         let limit = self.settings.query_timeout;
-        let all = self.all_traces(search, each);
+        let all = async {
+            let budget = Budget::new(&self.settings);
+            let as_of = Some(self.store.watermark().await?);
+            self.all_traces(&budget, as_of, search, each).await
+        };
         tokio::time::timeout(limit, all).await.unwrap_or(Err(QueryError::TimedOut { limit }))
     }
 
-    async fn all_traces(
+    pub(super) async fn all_traces(
         &self,
+        budget: &Budget,
+        as_of: Option<Watermark>,
         search: Search,
         mut each: impl FnMut(TraceId, &[Span]) + Send,
     ) -> Result<(), QueryError> {
-        let budget = Budget::new(&self.settings);
-        let as_of = Some(self.store.watermark().await?);
         let scan = Scan { as_of, limit: PLACES_MAX, work: budget.work().clone(), ..Scan::of(search) };
         let (mut before, mut seen) = (None, HashSet::new());
         loop {
@@ -45,16 +49,7 @@ impl Query {
             };
             let places = places?;
             let ids: Vec<TraceId> = places.iter().map(|(_, id)| *id).filter(|id| seen.insert(*id)).collect();
-            for ids in ids.chunks(TRACES_MAX) {
-                self.check_sizes(ids, as_of).await?;
-                let spans = self.store.traces(ids.to_vec(), as_of, budget.work().clone());
-                let read: Option<Result<(), StoreError>> =
-                    budget.within(budget.rest(), each_trace(spans, &mut each)).await;
-                read.ok_or_else(|| self.too_much())??;
-                if budget.is_spent() {
-                    return Err(self.too_much());
-                }
-            }
+            self.traces_of(budget, as_of, &ids, &mut each).await?;
             let Some((start, id)) = places.last().copied().filter(|_| places.len() >= PLACES_MAX) else {
                 return Ok(());
             };
@@ -62,7 +57,27 @@ impl Query {
         }
     }
 
-    async fn check_sizes(&self, ids: &[TraceId], as_of: Option<crate::store::Watermark>) -> Result<(), QueryError> {
+    /// Gives each of these traces that there is, whole.
+    pub(super) async fn traces_of(
+        &self,
+        budget: &Budget,
+        as_of: Option<Watermark>,
+        ids: &[TraceId],
+        mut each: impl FnMut(TraceId, &[Span]) + Send,
+    ) -> Result<(), QueryError> {
+        for ids in ids.chunks(TRACES_MAX) {
+            self.check_sizes(ids, as_of).await?;
+            let spans = self.store.traces(ids.to_vec(), as_of, budget.work().clone());
+            let read: Option<Result<(), StoreError>> = budget.within(budget.rest(), each_trace(spans, &mut each)).await;
+            read.ok_or_else(|| self.too_much())??;
+            if budget.is_spent() {
+                return Err(self.too_much());
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_sizes(&self, ids: &[TraceId], as_of: Option<Watermark>) -> Result<(), QueryError> {
         let spans_max = self.settings.trace_spans_max;
         let summaries = self.store.summaries(ids, as_of).await?;
         match summaries.iter().find(|summary| summary.span_count > spans_max) {

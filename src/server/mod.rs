@@ -2,6 +2,7 @@
 //!
 //! `tempo/` is the door that Grafana's Tempo data source knows; `zipkin/` the one that Zipkin's senders and its page know,
 //! both ways.
+//! `jaeger/` are those that Jaeger's page and Jaeger itself know. `pages.rs` puts the paths of Tempo and Jaeger together.
 //!
 //! `listen.rs` serves any router on a port, HTTP/1.1 and HTTP/2 alike; `otlp/` are the doors that spans come in by,
 //! `query/` is the one where they are asked for. `web.rs`,
@@ -12,9 +13,11 @@
 mod clock;
 pub mod generated;
 pub mod health;
+pub mod jaeger;
 pub mod listen;
 mod literal;
 pub mod otlp;
+pub mod pages;
 pub mod query;
 pub mod reflection;
 pub mod status;

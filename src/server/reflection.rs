@@ -14,13 +14,14 @@ use tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET as REFLECTION_V1ALPHA_DES
 use tonic_reflection::server::{Builder, Error, v1, v1alpha};
 use tonic_types::pb::FILE_DESCRIPTOR_SET as STATUS_DESCRIPTORS;
 
-use super::generated::{TEMPOPB_DESCRIPTORS, TRACEWELL_DESCRIPTORS};
+use super::generated::{JAEGER_DESCRIPTORS, TEMPOPB_DESCRIPTORS, TRACEWELL_DESCRIPTORS};
 
 /// Where descriptors come from. OTLP's stand before ours, which have a copy of one of its files.
-const SOURCES: [&[u8]; 7] = [
+const SOURCES: [&[u8]; 8] = [
     OTLP_DESCRIPTORS,
     TRACEWELL_DESCRIPTORS,
     TEMPOPB_DESCRIPTORS,
+    JAEGER_DESCRIPTORS,
     HEALTH_DESCRIPTORS,
     REFLECTION_V1_DESCRIPTORS,
     REFLECTION_V1ALPHA_DESCRIPTORS,
@@ -31,10 +32,14 @@ const SOURCES: [&[u8]; 7] = [
 const STATUS_DETAIL: &str = "BadRequest";
 
 /// The services that this server has. (OTLP's descriptors hold those for logs, metrics and profiles, too.)
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 10] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "jaeger.api_v3.QueryService",
+    "jaeger.storage.v2.Capabilities",
+    "jaeger.storage.v2.DependencyReader",
+    "jaeger.storage.v2.TraceReader",
     "opentelemetry.proto.collector.trace.v1.TraceService",
     "tempopb.StreamingQuerier",
     "tracewell.v1.TraceQuery",

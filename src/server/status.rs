@@ -32,6 +32,9 @@ const MESSAGE_BYTES_MAX: usize = 1_024;
 /// Between two warnings that the server is busy. In an overload every request would be one.
 const BUSY_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The media type of plain text.
+pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 /// What went wrong, named by what the caller does next.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
@@ -74,6 +77,9 @@ pub enum Failure {
     /// Nothing answers at this path; what does, or what to do.
     #[error("{0}")]
     Unimplemented(&'static str),
+    /// A part of a protocol that is not there; what to do instead.
+    #[error("not supported: {0}")]
+    Unsupported(&'static str),
     /// The store said no. Shared, since one error may be the answer to many requests.
     #[error("{}", store_message(.0))]
     Store(#[source] Arc<StoreError>),
@@ -194,6 +200,7 @@ impl Failure {
                 row("too_much", Code::ResourceExhausted, StatusCode::UNPROCESSABLE_ENTITY, Kind::Callers)
             }
             Self::Unimplemented(_) => row("unimplemented", Code::Unimplemented, StatusCode::NOT_FOUND, Kind::Callers),
+            Self::Unsupported(_) => row("unsupported", Code::Unimplemented, StatusCode::NOT_IMPLEMENTED, Kind::Callers),
             Self::Store(error) => match &**error {
                 StoreError::Busy(_) => {
                     row("database_busy", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy)
@@ -255,11 +262,21 @@ impl Failure {
     /// The answer on HTTP where errors are plain text. Logs the failure, so call it once, when the answer goes out.
     #[must_use]
     pub fn to_text(&self) -> Response<Body> {
+        self.to_form(TEXT, |_, message| message)
+    }
+
+    /// The answer on HTTP where errors have a form of their own, made of the status and the message. Logs the failure, so
+    /// call it once, when the answer goes out.
+    #[must_use]
+    pub fn to_form(
+        &self,
+        content_type: HeaderValue,
+        form: impl FnOnce(StatusCode, String) -> String,
+    ) -> Response<Body> {
         let row = self.row();
         let (message, _) = self.tell(&row);
-        let mut response = Response::new(Body::from(message));
+        let mut response = Response::new(Body::from(form(row.http, message)));
         *response.status_mut() = row.http;
-        let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         if row.kind == Kind::Busy {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));

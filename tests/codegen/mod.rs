@@ -8,66 +8,70 @@ use std::path::{Path, PathBuf};
 use opentelemetry_proto::DESCRIPTORS;
 use prost::Message;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
+use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 const UPDATE_VARIABLE: &str = "TRACEWELL_UPDATE_GENERATED";
+
+/// What is made together: the name of the descriptors, the files, and the packages that have code of their own.
+const SETS: [(&str, &[&str], &[&str]); 3] = [
+    ("tracewell.v1", &["tracewell/v1/query.proto"], &["tracewell.v1"]),
+    ("tempopb", &["tempopb/tempo.proto"], &["tempopb"]),
+    (
+        "jaeger",
+        &[
+            "jaeger/api_v3/query_service.proto",
+            "jaeger/storage/v2/capabilities.proto",
+            "jaeger/storage/v2/dependency_storage.proto",
+            "jaeger/storage/v2/trace_storage.proto",
+        ],
+        &["jaeger.api_v3", "jaeger.expression.v1", "jaeger.storage.v2"],
+    ),
+];
+
 const COMMON: &str = "opentelemetry/proto/common/v1/common.proto";
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A package that code is made of: its file, its name, and the packages that it imports with the Rust types that stand
-/// for theirs.
-struct Package {
-    file: &'static str,
-    name: &'static str,
-    types: &'static [(&'static str, &'static str)],
-}
-
-const PACKAGES: [Package; 2] = [
-    Package {
-        file: "tracewell/v1/query.proto",
-        name: "tracewell.v1",
-        types: &[(".opentelemetry.proto.common.v1", "::opentelemetry_proto::tonic::common::v1")],
-    },
-    // Tempo has copies of OTLP's messages under names of its own. They are the same bytes, so in Rust OTLP's types stand
-    // for them: no code is made of them, and what `otlp::encode` gives goes into an answer as it is. Their .proto files are
-    // there for the descriptors alone.
-    Package {
-        file: "tempopb/tempo.proto",
-        name: "tempopb",
-        types: &[
-            (".tempopb.common.v1", "::opentelemetry_proto::tonic::common::v1"),
-            (".tempopb.resource.v1", "::opentelemetry_proto::tonic::resource::v1"),
-            (".tempopb.trace.v1", "::opentelemetry_proto::tonic::trace::v1"),
-        ],
-    },
-];
-
-/// A file of `proto/` and what it imports, comments included: reflection shows them.
-fn compiled(file: &str) -> FileDescriptorSet {
-    let mut compiler = protox::Compiler::new([repository().join("proto")]).unwrap();
+/// These files of `proto/` and what they import, comments included: reflection shows them. OTLP's own files are those of
+/// its crate.
+fn compiled(files: &[&str]) -> FileDescriptorSet {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(repository().join("proto")));
+    resolver.add(DescriptorSetFileResolver::decode(DESCRIPTORS).unwrap());
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_file(file).unwrap();
+    compiler.open_files(files).unwrap();
     compiler.file_descriptor_set()
 }
 
-fn generated_code(package: &Package, descriptors: FileDescriptorSet) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("codegen");
+/// The code of these packages, by the names of their files.
+fn generated_code(descriptors: FileDescriptorSet, packages: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("codegen").join(packages[0]);
     fs::create_dir_all(&folder).unwrap();
-    let builder = tonic_prost_build::configure().build_transport(false);
-    let builder = package.types.iter().fold(builder, |builder, (proto, rust)| builder.extern_path(*proto, *rust));
-    builder.emit_rerun_if_changed(false).out_dir(&folder).compile_fds(descriptors).unwrap();
-    fs::read(folder.join(format!("{}.rs", package.name))).unwrap()
+    let mut builder =
+        tonic_prost_build::configure().build_transport(false).emit_rerun_if_changed(false).out_dir(&folder);
+    for package in ["common", "resource", "trace"] {
+        let ours = format!("::opentelemetry_proto::tonic::{package}::v1");
+        builder = builder.extern_path(format!(".opentelemetry.proto.{package}.v1"), ours.clone());
+        // Tempo has copies of OTLP's messages under names of its own. They are the same bytes, so OTLP's types stand for them
+        // and what `otlp::encode` gives goes into an answer as it is; their .proto files are there for the descriptors alone.
+        builder = builder.extern_path(format!(".tempopb.{package}.v1"), ours);
+    }
+    builder.compile_fds(descriptors).unwrap();
+    let name = |package: &&str| format!("{package}.rs");
+    packages.iter().map(name).map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
 }
 
 #[test]
 fn the_checked_in_code_is_what_the_proto_files_give() {
-    for package in PACKAGES {
-        let descriptors = compiled(package.file);
-        let code = generated_code(&package, descriptors.clone());
-        for (ending, expected) in [("bin", descriptors.encode_to_vec()), ("rs", code)] {
-            let name = format!("{}.{ending}", package.name);
+    for (set, files, packages) in SETS {
+        let descriptors = compiled(files);
+        let mut expected = vec![(format!("{set}.bin"), descriptors.encode_to_vec())];
+        expected.extend(generated_code(descriptors, packages));
+        for (name, expected) in expected {
             let path = repository().join("src/server/generated").join(&name);
             if std::env::var_os(UPDATE_VARIABLE).is_some() {
                 fs::write(&path, &expected).unwrap();
@@ -94,7 +98,7 @@ fn file(set: FileDescriptorSet, name: &str) -> FileDescriptorProto {
 
 #[test]
 fn our_common_proto_says_what_the_original_says() {
-    let ours = file(compiled("tracewell/v1/query.proto"), COMMON);
+    let ours = file(compiled(&["tracewell/v1/query.proto"]), COMMON);
     let original = file(FileDescriptorSet::decode(DESCRIPTORS).unwrap(), COMMON);
     assert_eq!(ours.package, original.package);
     let forms = |file: &FileDescriptorProto| file.message_type.iter().map(wire_form).collect::<Vec<_>>();
@@ -114,7 +118,7 @@ fn fields(message: &DescriptorProto, within: &str) -> Vec<String> {
 /// Guarantee: what Tempo's copies of OTLP's messages say, OTLP's say as well, so that these can stand for them.
 #[test]
 fn tempos_copies_say_what_otlp_says() {
-    let (ours, original) = (compiled("tempopb/tempo.proto"), FileDescriptorSet::decode(DESCRIPTORS).unwrap());
+    let (ours, original) = (compiled(&["tempopb/tempo.proto"]), FileDescriptorSet::decode(DESCRIPTORS).unwrap());
     for part in ["common/v1/common.proto", "resource/v1/resource.proto", "trace/v1/trace.proto"] {
         let said = |file: &FileDescriptorProto| {
             let messages = file.message_type.iter();

@@ -199,7 +199,7 @@ fn shared_span(number: u64) -> Span {
 async fn what_is_known_is_not_opened() {
     let database = crate::support::database::postgres::create().await;
     let store = database.open().await;
-    let spans: Vec<Span> = (0..4_800)
+    let spans: Vec<Span> = (0..4_800_u64)
         .map(|number| Span {
             attributes: [("http.route", Value::from("/")), ("number", Value::Int(number.cast_signed()))]
                 .into_iter()

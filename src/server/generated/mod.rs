@@ -18,3 +18,27 @@ pub const TRACEWELL_DESCRIPTORS: &[u8] = include_bytes!("tracewell.v1.bin");
 
 /// The same of `tempopb`.
 pub const TEMPOPB_DESCRIPTORS: &[u8] = include_bytes!("tempopb.bin");
+/// The packages of `proto/jaeger/`, each where its name says.
+pub mod jaeger {
+    /// Package `jaeger.api_v3`.
+    pub mod api_v3 {
+        include!("jaeger.api_v3.rs");
+    }
+    /// Packages `jaeger.expression.…`.
+    pub mod expression {
+        /// Package `jaeger.expression.v1`.
+        pub mod v1 {
+            include!("jaeger.expression.v1.rs");
+        }
+    }
+    /// Packages `jaeger.storage.…`.
+    pub mod storage {
+        /// Package `jaeger.storage.v2`.
+        pub mod v2 {
+            include!("jaeger.storage.v2.rs");
+        }
+    }
+}
+
+/// The files of `proto/jaeger/` and all that they import, as [`TRACEWELL_DESCRIPTORS`] has its own.
+pub const JAEGER_DESCRIPTORS: &[u8] = include_bytes!("jaeger.bin");

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Response, Uri, header};
 use prost::Message;
@@ -31,12 +31,19 @@ const BUILD_INFO: &str = concat!(
     r#"","revision":"","branch":"","buildDate":"","buildUser":"","goVersion":""}"#
 );
 
-/// The paths.
+/// The path of a trace that Jaeger has as well.
+pub const TRACE_PATH: &str = "/api/traces/{id}";
+
+/// What is there.
+pub fn trace_route(query: Arc<Query>, now: Now) -> MethodRouter {
+    get(trace_v1).with_state(Door { query, now })
+}
+
+/// The other paths.
 pub fn router(query: Arc<Query>, now: Now) -> Router {
     Router::new()
         .route("/api/echo", get(async || "echo"))
         .route("/api/status/buildinfo", get(async || ([(header::CONTENT_TYPE, JSON)], BUILD_INFO)))
-        .route("/api/traces/{id}", get(trace_v1))
         .route("/api/v2/traces/{id}", get(trace_v2))
         .route("/api/search", get(search))
         .route("/api/search/tags", get(tags_v1))
@@ -120,16 +127,21 @@ impl Door {
     }
 }
 
+/// Whether the client takes an answer as protobuf.
+#[must_use]
+pub fn accepts_protobuf(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.any(|accepted| accepted.contains(PROTOBUF))
+}
+
 /// The answer in the form that the client accepts.
 fn answer<M: Message + ToJson>(headers: &HeaderMap, answer: Result<Answer<M>, Failure>) -> Answered {
     let Answer { message, missing } = match answer {
         Ok(answer) => answer,
         Err(failure) => return failure.to_text(),
     };
-    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let is_protobuf = accepts.into_iter().any(|accepted| accepted.contains(PROTOBUF));
     let (content_type, body) =
-        if is_protobuf { (PROTOBUF, message.encode_to_vec()) } else { (JSON, message.to_json()) };
+        if accepts_protobuf(headers) { (PROTOBUF, message.encode_to_vec()) } else { (JSON, message.to_json()) };
     let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
     let warning = missing.and_then(|missing| HeaderValue::try_from(format!("199 tracewell \"{missing}\"")).ok());
     if let Some(warning) = warning {

@@ -30,7 +30,7 @@ mod search;
 mod tags;
 mod trace;
 
-pub use self::http::router;
+pub use self::http::{TRACE_PATH, accepts_protobuf, router, trace_route};
 pub use grpc::service;
 
 /// So many traces that are left out are named; it stands in a header.

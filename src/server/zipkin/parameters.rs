@@ -56,7 +56,7 @@ pub(super) fn bad(field: &'static str, reason: impl Into<String>) -> Failure {
 }
 
 /// A text of a query string: `+` is a space, `%2B` a plus.
-fn plain(text: &str) -> Result<String, Failure> {
+pub(in crate::server) fn plain(text: &str) -> Result<String, Failure> {
     let text: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     let wrong = || bad("parameters", "there is a % without two hex digits, or what they encode is not UTF-8");
     let mut parts = text.split('%');

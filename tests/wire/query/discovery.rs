@@ -7,10 +7,14 @@ use protox::prost_reflect::DescriptorPool;
 
 use super::{Served, served};
 
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 10] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "jaeger.api_v3.QueryService",
+    "jaeger.storage.v2.Capabilities",
+    "jaeger.storage.v2.DependencyReader",
+    "jaeger.storage.v2.TraceReader",
     "opentelemetry.proto.collector.trace.v1.TraceService",
     "tempopb.StreamingQuerier",
     "tracewell.v1.TraceQuery",

@@ -16,8 +16,9 @@ use tracewell::model::{Span, Status, StatusCode, UnixNanos, Value};
 use tracewell::query::{Query, QuerySettings};
 use tracewell::server::generated::tempopb::streaming_querier_client::StreamingQuerierClient;
 use tracewell::server::generated::tracewell_v1::trace_query_client::TraceQueryClient;
+use tracewell::server::jaeger::JaegerDoor;
 use tracewell::server::listen::{ListenSettings, serve};
-use tracewell::server::{query, tempo, unknown};
+use tracewell::server::{pages, query, tempo, unknown};
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{Batch, SpanStore};
 
@@ -49,7 +50,8 @@ impl Served {
         let asked = Arc::new(Query::new(store, settings));
         let now = || NOW;
         let services = query::routes(Arc::clone(&asked)).add_service(tempo::service(Arc::clone(&asked), now));
-        let router = services.into_axum_router().merge(tempo::router(asked, now)).fallback(unknown::answer);
+        let pages = pages::router(&asked, &JaegerDoor::new(Arc::clone(&asked)), now);
+        let router = services.into_axum_router().merge(pages).fallback(unknown::answer);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

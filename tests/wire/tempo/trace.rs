@@ -43,7 +43,7 @@ async fn json_has_base64_and_names() {
     let link = Link { trace_id: Some(trace_id(1)), span_id: Some(span_id(2)), ..Link::default() };
     let [root, child, orphan]: [Span; 3] = spans().try_into().unwrap();
     let served = Served::of(vec![root, Span { links: vec![link], ..child }, orphan]).await;
-    let v1 = served.get("/api/traces/1").await.json();
+    let v1 = served.get("/tempo/api/traces/1").await.json();
     assert_eq!(v1.as_object().unwrap().keys().collect::<Vec<_>>(), ["batches"]);
     let child = &v1["batches"][1]["scopeSpans"][0]["spans"][0];
     assert_eq!(child["traceId"], "AAAAAAAAAAAAAAAAAAAAAQ==");
@@ -66,7 +66,7 @@ async fn what_is_not_there_is_an_empty_trace() {
     assert!(TraceByIdResponse::decode(v2.body).unwrap().trace.unwrap().resource_spans.is_empty());
     assert!(served.get("/api/v2/traces/5").await.json()["trace"].is_object());
     for accepted in [PROTOBUF, "application/json"] {
-        let v1 = served.get_accepting("/api/traces/5", accepted).await;
+        let v1 = served.get_accepting("/tempo/api/traces/5", accepted).await;
         assert_eq!((v1.status.as_u16(), v1.text()), (404, &*format!("trace {} not found", trace_id(5))));
     }
 }
@@ -83,7 +83,7 @@ async fn a_trace_that_is_too_large_is_partial() {
     assert_eq!(v2["trace"]["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().len(), 5);
     assert_eq!(v2["status"], "PARTIAL");
     assert!(v2["message"].as_str().unwrap().contains("these are the first 5 of its spans"));
-    let v1 = served.get("/api/traces/1").await;
+    let v1 = served.get("/tempo/api/traces/1").await;
     assert_eq!(v1.status, 422);
     assert!(v1.text().contains("/api/v2/traces/"), "{}", v1.text());
 }
@@ -95,4 +95,22 @@ async fn the_door_says_that_it_is_there() {
     assert_eq!(served.get("/api/echo").await.text(), "echo");
     let info = served.get("/api/status/buildinfo").await.json();
     assert_eq!(info["version"], format!("3.0.0+tracewell.{}", env!("CARGO_PKG_VERSION")));
+}
+
+/// Scenario: a path that Jaeger has as well. Guarantee: who accepts protobuf has Tempo's answer, anybody else Jaeger's; below
+/// `/tempo` all have Tempo's.
+#[tokio::test]
+async fn a_path_of_two_is_tempos_for_who_accepts_protobuf() {
+    let served = Served::of(spans()).await;
+    let tempos = served.get_accepting("/api/traces/1", PROTOBUF).await;
+    assert_eq!(TracesData::decode(tempos.body).unwrap(), all_of_the_first());
+    for accepted in ["application/json", "*/*"] {
+        let jaegers = served.get_accepting("/api/traces/1", accepted).await.json();
+        assert_eq!(jaegers["data"][0]["spans"].as_array().map(Vec::len), Some(2));
+    }
+    for path in ["/tempo/api/echo", "/api/echo"] {
+        assert_eq!(served.get(path).await.body, "echo");
+    }
+    let tempos = served.get_accepting("/tempo/api/traces/1", PROTOBUF).await;
+    assert_eq!(TracesData::decode(tempos.body).unwrap(), all_of_the_first());
 }
