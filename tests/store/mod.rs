@@ -8,6 +8,7 @@ use tracewell::store::{Batch, Scan, SpanStore};
 mod contract;
 mod corrupt;
 mod counted;
+mod durations;
 mod filters;
 mod fixtures;
 mod histories;
