@@ -3,8 +3,8 @@
 use http::Uri;
 use serde_json::Value;
 
+use super::super::spelling::{decoded, go_duration};
 use super::super::status::Failure;
-use super::super::zipkin::plain;
 use super::times;
 use crate::model::{SearchError, UnixNanos};
 
@@ -28,7 +28,9 @@ impl Parameters {
         let text = request.query().unwrap_or_default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            read.add(spelling, known, &plain(name)?, plain(value)?)?;
+            let wrong = || bad("parameters", "there is a % without two hex digits, or what they encode is not UTF-8");
+            let decoded = |text| decoded(text).ok_or_else(wrong);
+            read.add(spelling, known, &decoded(name)?, decoded(value)?)?;
         }
         Ok(read)
     }
@@ -124,7 +126,7 @@ impl Parameters {
 
     /// Nanoseconds of a duration such as `1.5s`.
     pub(super) fn duration(&self, name: &'static str) -> Result<Option<u64>, Failure> {
-        self.read(name, "a duration such as 1.5s or 20ms, not less than 0", times::go_duration)
+        self.read(name, "a duration such as 1.5s or 20ms, not less than 0", go_duration)
     }
 }
 

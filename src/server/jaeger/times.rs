@@ -1,4 +1,4 @@
-//! Times and durations as Jaeger's clients write them: RFC 3339 with up to nanoseconds, and Go's durations.
+//! Times and durations as Jaeger's clients write them: RFC 3339 with up to nanoseconds, and protobuf's.
 //!
 //! Pure, from text to nanoseconds. Times in micro- and milliseconds, which the older paths take, are plain numbers and
 //! are read where they come.
@@ -8,18 +8,6 @@ use prost_types::{Duration, Timestamp};
 use crate::model::UnixNanos;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
-
-/// Units of a Go duration, the longer spelling before the one that it begins with.
-const UNITS: [(&str, u64); 8] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("μs", 1_000),
-    ("ms", 1_000_000),
-    ("s", NANOS_PER_SECOND),
-    ("m", 60 * NANOS_PER_SECOND),
-    ("h", 3_600 * NANOS_PER_SECOND),
-];
 
 /// Nanoseconds since 1970 of a time such as `2026-01-02T03:04:05.678+02:00`. A space stands for the `+`, which is what
 /// becomes of a `+` that was not encoded in a URL. `None` for what is no such time, or one before 1970 or after 2554.
@@ -38,26 +26,6 @@ pub(super) fn rfc3339(text: &str) -> Option<u64> {
     let seconds = days(date)?.checked_mul(86_400)?.checked_add(clock_seconds(clock)?)?;
     let seconds = u64::try_from(seconds.checked_sub(zone_seconds(zone)?)?).ok()?;
     seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction)
-}
-
-/// Nanoseconds of a duration such as `1.5s`, `1h2m` or `0`. `None` for what is none, is less than 0, or is longer than
-/// 292 years, as Go has it.
-pub(super) fn go_duration(text: &str) -> Option<u64> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if text == "0" {
-        return Some(0);
-    }
-    let (mut rest, mut total) = (text, 0_u64);
-    loop {
-        let end = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
-        let (number, after) = rest.split_at_checked(end)?;
-        let (unit, nanos) = UNITS.iter().find(|(unit, _)| unit_of(after) == *unit)?;
-        total = total.checked_add(scaled(number, *nanos)?)?;
-        rest = after.strip_prefix(unit)?;
-        if rest.is_empty() {
-            return i64::try_from(total).is_ok().then_some(total);
-        }
-    }
 }
 
 /// Nanoseconds since 1970 of a time as protobuf has it; `None` for one before 1970 or after 2554.
@@ -117,28 +85,6 @@ fn year_days(year: i64) -> i64 {
 
 fn month_days(year: i64) -> [i64; 12] {
     [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-}
-
-/// The letters before the next number.
-fn unit_of(text: &str) -> &str {
-    let end = text.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(text.len());
-    text.get(..end).unwrap_or_default()
-}
-
-/// `1.5` times so many nanoseconds; what is less than a nanosecond is cut off.
-fn scaled(number: &str, nanos: u64) -> Option<u64> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
-        return None;
-    }
-    let whole = if whole.is_empty() { 0 } else { digits(whole)? };
-    let (mut part, mut place) = (0_u64, nanos);
-    for digit in fraction.chars() {
-        // Fractions of hours and minutes divide by ten many times: what is lost is less than 13 nanoseconds.
-        place = place.checked_div(10)?;
-        part = part.checked_add(place.checked_mul(u64::from(digit.to_digit(10)?))?)?;
-    }
-    whole.checked_mul(nanos)?.checked_add(part)
 }
 
 /// Nanoseconds of the digits after a point, of which those after the ninth do not count.
@@ -265,30 +211,6 @@ mod tests {
             "0000-01-01T00:00:00Z",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_go_reads_them() {
-        for (text, nanos) in [
-            ("0", 0),
-            ("0s", 0),
-            ("1ns", 1),
-            ("1us", 1_000),
-            ("1µs", 1_000),
-            ("1ms", 1_000_000),
-            ("1.5s", 1_500_000_000),
-            (".5s", 500_000_000),
-            ("1.s", 1_000_000_000),
-            ("1h2m3s", 3_723_000_000_000),
-            ("+1m", 60_000_000_000),
-        ] {
-            assert_eq!(go_duration(text), Some(nanos), "{text}");
-        }
-        for text in
-            ["", "1", "s", "1x", "-1s", "1s1", "1..5s", ".s", "1 s", "292y", "3000000h", "1é", "99999999999999999999s"]
-        {
-            assert_eq!(go_duration(text), None, "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use http::Uri;
 
+use super::super::spelling::{UNITS, decimal, decoded, duration};
 use super::bad;
 use crate::model::UnixNanos;
 use crate::query::QueryError;
@@ -10,23 +11,6 @@ use crate::query::QueryError;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// A whole number of more digits is in nanoseconds, not in seconds.
 const SECONDS_DIGITS_MAX: usize = 10;
-/// More digits than this after the point of a number are less than a nanosecond of any unit.
-const FRACTION_DIGITS_MAX: usize = 27;
-
-/// Go's units of time, and Prometheus' longer ones, in nanoseconds.
-const UNITS: [(&str, u64); 10] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("ms", 1_000_000),
-    ("s", NANOS_PER_SECOND),
-    ("m", 60 * NANOS_PER_SECOND),
-    ("h", 3_600 * NANOS_PER_SECOND),
-    ("d", 86_400 * NANOS_PER_SECOND),
-    ("w", 7 * 86_400 * NANOS_PER_SECOND),
-    ("y", 365 * 86_400 * NANOS_PER_SECOND),
-];
-
 /// The parameters of a request; each stands there once.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -69,13 +53,13 @@ impl Parameters {
     /// A duration in nanoseconds.
     pub(super) fn duration(&self, name: &'static str) -> Result<Option<u64>, QueryError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        duration(text).map(Some).ok_or_else(|| bad(name, "must be a duration such as 100ms, 1.5s or 1h30m"))
+        duration(text, &UNITS).map(Some).ok_or_else(|| bad(name, "must be a duration such as 100ms, 1.5s or 1h30m"))
     }
 
     /// The same, which may also be a number of seconds.
     pub(super) fn duration_or_seconds(&self, name: &'static str) -> Result<Option<u64>, QueryError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let nanos = decimal(text, NANOS_PER_SECOND).or_else(|| duration(text));
+        let nanos = decimal(text, NANOS_PER_SECOND).or_else(|| duration(text, &UNITS));
         nanos.map(Some).ok_or_else(|| bad(name, "must be a duration such as 15s, or a number of seconds"))
     }
 
@@ -115,67 +99,6 @@ impl Range {
     }
 }
 
-/// The text that was percent-encoded; `None` when it was not.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut plain = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [bytes.next()?, bytes.next()?];
-                let digits = std::str::from_utf8(&digits).ok()?;
-                // Would take a sign.
-                if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return None;
-                }
-                u8::from_str_radix(digits, 16).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(plain).ok()
-}
-
-/// A decimal number of a unit, in nanoseconds: `1.5` of a second.
-fn decimal(text: &str, unit: u64) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !are_digits(whole) || !are_digits(fraction) {
-        return None;
-    }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let fraction = fraction.get(..FRACTION_DIGITS_MAX.min(fraction.len()))?;
-    let mut part = u128::from(unit);
-    let mut nanos_of_fraction = 0_u128;
-    for digit in fraction.bytes() {
-        // Every digit is of a tenth of the unit before; what is below a nanosecond is left out.
-        let value = part.checked_mul(u128::from(digit.checked_sub(b'0')?))?.checked_div(10)?;
-        nanos_of_fraction = nanos_of_fraction.checked_add(value)?;
-        part = part.checked_div(10)?;
-    }
-    whole.checked_mul(unit)?.checked_add(u64::try_from(nanos_of_fraction).ok()?)
-}
-
-/// Numbers, each with its unit: `1h30m`.
-fn duration(text: &str) -> Option<u64> {
-    if text == "0" {
-        return Some(0);
-    }
-    let mut rest = text;
-    let mut nanos = 0_u64;
-    while !rest.is_empty() {
-        let number = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
-        let (number, unit_and_rest) = rest.split_at_checked(number)?;
-        let unit = unit_and_rest.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(unit_and_rest.len());
-        let (unit, after) = unit_and_rest.split_at_checked(unit)?;
-        let (_, unit_nanos) = UNITS.iter().find(|(known, _)| *known == unit)?;
-        nanos = nanos.checked_add(decimal(number, *unit_nanos)?)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(nanos)
-}
-
 fn time(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() > SECONDS_DIGITS_MAX {
         return text.parse().ok();
@@ -192,30 +115,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_gos() {
-        for (text, nanos) in [
-            ("0", Some(0)),
-            ("100ms", Some(100_000_000)),
-            ("1.5s", Some(1_500_000_000)),
-            (".5us", Some(500)),
-            ("2µs", Some(2_000)),
-            ("1h30m", Some(5_400_000_000_000)),
-            ("1w", Some(604_800_000_000_000)),
-            ("1.9ns", Some(1)),
-            ("1000000y", None),
-            ("1", None),
-            ("-1s", None),
-            ("s", None),
-            (".s", None),
-            ("1s2", None),
-            ("1 s", None),
-            ("1.2.3s", None),
-        ] {
-            assert_eq!(duration(text), nanos, "{text}");
-        }
-    }
-
-    #[test]
     fn times_have_four_spellings() {
         for (text, nanos) in [
             ("1700000000", Some(1_700_000_000_000_000_000)),
@@ -229,14 +128,6 @@ mod tests {
             ("now", None),
         ] {
             assert_eq!(time(text), nanos, "{text}");
-        }
-    }
-
-    #[test]
-    fn texts_are_decoded_or_refused() {
-        assert_eq!(decoded("a%20b+c%C3%A9").as_deref(), Some("a b cé"));
-        for wrong in ["%", "%2", "%zz", "%+1", "%ff"] {
-            assert_eq!(decoded(wrong), None, "{wrong}");
         }
     }
 }

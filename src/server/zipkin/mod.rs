@@ -33,7 +33,6 @@ mod terms;
 mod traces;
 
 use parameters::Parameters;
-pub(super) use parameters::plain;
 
 const NOTHING: &str = "nothing is served at this path: Zipkin's API is at /api/v2/";
 

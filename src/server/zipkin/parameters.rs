@@ -1,9 +1,8 @@
 //! The parameters of a request, each once and each known; values are checked by who asks for them.
 
-use std::borrow::Cow;
-
 use http::Request;
 
+use super::super::spelling::decoded;
 use super::super::status::Failure;
 use crate::model::SearchError;
 
@@ -56,18 +55,9 @@ pub(super) fn bad(field: &'static str, reason: impl Into<String>) -> Failure {
 }
 
 /// A text of a query string: `+` is a space, `%2B` a plus.
-pub(in crate::server) fn plain(text: &str) -> Result<String, Failure> {
-    let text: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
+fn plain(text: &str) -> Result<String, Failure> {
     let wrong = || bad("parameters", "there is a % without two hex digits, or what they encode is not UTF-8");
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2).ok_or_else(wrong)?;
-        let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| are_digits).ok_or_else(wrong)?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
+    decoded(text).ok_or_else(wrong)
 }
 
 #[cfg(test)]
