@@ -39,10 +39,28 @@ columns! {
     "shape_format", "shape_exact", "attribute_values", "events", "links", "text_bytes", "trace_checks", "checksum",
 }
 
+/// The lines of a text of `b` that the spans from `x.before` (not that one) to `x.last` have. An array of all lines of a block
+/// takes twice as long as to look for a few one by one, and many are not to be looked for one by one.
+macro_rules! lines_of {
+    ($text:literal) => {
+        concat!(
+            "case when x.last - x.before > 16 ",
+            "then array_to_string((string_to_array(b.",
+            $text,
+            ", E'\\n'))[x.before + 1:x.last], E'\\n') ",
+            "else (select string_agg(split_part(whole.text, E'\\n', number), E'\\n' order by number) ",
+            "from (select b.",
+            $text,
+            " || '' as text offset 0) whole, generate_series(x.before + 1, x.last) number) end"
+        )
+    };
+}
+
 /// What the blocks `$2` (bigint[]) have of the traces `$1` (in hex), one of each in turn: rows of [`BLOCK_COLUMNS`] as if
 /// the block held nothing else, so that little is sent and decoded; the checksum, which is of the whole block, is null. A
 /// block without its trace gives no row. The planner is kept from reading all blocks to find these.
-pub(crate) const TRACE_BLOCKS: &str = "\
+pub(crate) const TRACE_BLOCKS: &str = concat!(
+    "\
     select b.block_id, b.hour, b.service_id, b.start_min, b.start_max, b.end_max, b.received_min, b.received_max,
         b.duration_min, b.duration_max, x.last - x.before, b.error_count, b.names, b.attribute_keys, b.resource_ids,
         b.trace_ids[x.number:x.number], b.trace_days[x.number:x.number], array[x.last - x.before]::smallint[],
@@ -54,9 +72,15 @@ pub(crate) const TRACE_BLOCKS: &str = "\
         b.status_message[x.before + 1:x.last], b.status_messages, b.trace_state[x.before + 1:x.last], b.trace_states,
         b.shape_name, b.shape_kind, b.shape_status, b.shape_scope, b.shape_flags, b.shape_dropped_attributes,
         b.shape_dropped_events, b.shape_dropped_links, b.shape_format, b.shape_exact,
-        array_to_string((string_to_array(b.attribute_values, E'\n'))[x.before + 1:x.last], E'\n'),
-        array_to_string((string_to_array(b.events, E'\n'))[x.before + 1:x.last], E'\n'),
-        array_to_string((string_to_array(b.links, E'\n'))[x.before + 1:x.last], E'\n'),
+        ",
+    lines_of!("attribute_values"),
+    ",
+        ",
+    lines_of!("events"),
+    ",
+        ",
+    lines_of!("links"),
+    ",
         b.text_bytes, b.trace_checks[x.number:x.number], null::bigint
     from unnest($1::text[], $2::bigint[]) wanted (trace_id, block_id)
     cross join lateral (select * from span_block where span_block.block_id = wanted.block_id offset 0) b
@@ -65,7 +89,8 @@ pub(crate) const TRACE_BLOCKS: &str = "\
         select t.number, coalesce(b.trace_end[t.number - 1]::int, 0) as before, b.trace_end[t.number]::int as last
         offset 0
     ) x
-    where x.number > 0";
+    where x.number > 0"
+);
 
 /// What the column `checksum` says of the values of all columns before it.
 pub(super) fn checksum(values: &[Option<&[u8]>]) -> Result<i64, StoreError> {

@@ -42,6 +42,12 @@ const NAMES: [&str; COLUMNS] = [
 /// In place of a column that is not wanted.
 const NULL: &str = "null";
 
+/// The lines of the spans, when a value under one of the keys `$4` stands in them and not in the format of a shape: they are
+/// most of a block's text.
+const LINES: &str = "\
+    case when exists (select from unnest($4) asked (key) where strpos(array_to_string(b.shape_format, ' '), \
+        replace(to_jsonb(asked.key)::text, '%', '%%') || ': %s') > 0) then b.attribute_values end";
+
 /// What else is to be known of the spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of a block that is read or not")]
@@ -68,7 +74,7 @@ impl StartColumns {
     ///
     /// When durations and no attributes are asked for, a block with few spans of the right durations is read as if it had no
     /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
-    /// spans are few. Otherwise there are no such parameters.
+    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored.
     pub(crate) fn statement(self) -> String {
         let (columns, left) = (self.columns(), if self.is_cut() { LEFT } else { "" });
         format!("select {columns} from span_block b {left} where b.hour = any($1) and b.block_id = any($2)")
@@ -110,7 +116,9 @@ impl StartColumns {
             "resource" | "resource_ids" => self.resources,
             "shape" => self.shapes || self.attributes,
             "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
-            "shape_format" | "attribute_values" => self.attributes,
+            "attribute_values" if self.attributes => return LINES.to_owned(),
+            "attribute_values" => false,
+            "shape_format" => self.attributes,
             _ => true,
         };
         if is_wanted { format!("b.{name}") } else { NULL.to_owned() }
@@ -284,5 +292,7 @@ fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<
     let Some(formats) = reader.optional_strings()? else { return Ok(None) };
     let pieces: Option<Vec<_>> = formats.into_iter().map(|format| pieces(std::str::from_utf8(format).ok()?)).collect();
     let pieces = pieces.ok_or_else(|| reader.wrong())?;
-    Ok(lines(span_count, reader)?.map(|values| AttributeTexts { pieces, values }))
+    // Not read when no value stands there that is asked for.
+    let values = lines(span_count, reader)?.unwrap_or_default();
+    Ok(Some(AttributeTexts { pieces, values }))
 }

@@ -93,7 +93,7 @@ pub(super) struct Coded<T> {
 }
 
 /// A text and where its lines end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lines {
     text: String,
     ends: Vec<usize>,

@@ -110,14 +110,14 @@ fn push_has_key(key: String, sql: &mut Builder) {
     sql.push("b.attribute_keys @> array[").push_bind(key).push("] collate \"C\"");
 }
 
-/// Appends that spans of the block have the key, and that the JSON of a value stands somewhere among their values. In a
-/// format, % is doubled.
+/// Appends that spans of the block have the key, and that the JSON of a value stands somewhere among their values: first in
+/// the formats, where % is doubled, since what many have stands there and the other text is long.
 pub(in crate::store::postgres) fn push_spans_have(key: String, value: String, sql: &mut Builder) {
     sql.push("(");
     push_has_key(key, sql);
-    sql.push(" and (strpos(b.attribute_values, (").push_bind(value.clone());
-    sql.push("::jsonb)::text) > 0 or strpos(array_to_string(b.shape_format, ' '), replace((");
-    sql.push_bind(value).push("::jsonb)::text, '%', '%%')) > 0))");
+    sql.push(" and (strpos(array_to_string(b.shape_format, ' '), replace((").push_bind(value.clone());
+    sql.push("::jsonb)::text, '%', '%%')) > 0 or strpos(b.attribute_values, (").push_bind(value);
+    sql.push("::jsonb)::text) > 0))");
 }
 
 /// Appends that the key, and the value if there is a text for it, stand in the text of events or links.

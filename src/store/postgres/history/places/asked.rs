@@ -7,7 +7,7 @@ use crate::store::postgres::block::{BlockStarts, Having, SpanStart, StartColumns
 use crate::store::postgres::history::Between;
 use crate::store::postgres::row::Dictionary;
 use crate::store::postgres::time::Micros;
-use crate::store::{Scan, StoreError, TracePlace};
+use crate::store::{Scan, StoreError, TracePlace, text};
 
 /// What is asked.
 pub(super) struct Asked<'s> {
@@ -40,6 +40,12 @@ impl<'s> Asked<'s> {
         let hi = |nanos: Option<u64>, all| nanos.map_or(all, |nanos| (nanos >> 24).cast_signed());
         let (min, max) = (self.search.duration_min_nanos, self.search.duration_max_nanos);
         self.columns.is_cut().then(|| (hi(min, 0), hi(max, i64::MAX)))
+    }
+
+    /// The keys of the spans' own attributes, as they are stored.
+    pub(super) fn span_keys(&self) -> Vec<String> {
+        let of_span = self.search.attributes.iter().filter(|condition| condition.scope != AttributeScope::Resource);
+        of_span.map(|condition| text::stored(&condition.key).into_owned()).collect()
     }
 
     /// Adds what is wanted of a block; the least ones go when there are more than are wanted. Says what could not be read, of

@@ -128,6 +128,7 @@ async fn fetch(
         .bind(asked.as_of);
     let query = match asked.durations_hi() {
         Some((min, max)) => query.bind(min).bind(max).bind(FEW_SPANS),
+        None if asked.columns.attributes => query.bind(asked.span_keys()),
         None => query,
     };
     query.fetch_all(connection).await
