@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::Router;
 use futures::future::OptionFuture;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +26,7 @@ use crate::server::listen::{self, ListenSettings};
 use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
 use crate::server::web::Web;
 use crate::server::zipkin::{self, ZipkinDoor};
-use crate::server::{pages, query, reflection, tempo, unknown};
+use crate::server::{pages, purge, query, reflection, tempo, unknown};
 use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
 
@@ -131,7 +132,7 @@ async fn run(
     let jaeger = JaegerDoor::new(Arc::clone(&query));
     let queries = || jaeger::add_to(queries(), &jaeger).add_service(tempo::service(Arc::clone(&query), now));
     let pages = queries().into_axum_router().merge(pages::router(&query, &jaeger, now));
-    page.open(Arc::clone(&store), pages.fallback(unknown::answer));
+    page.open(Arc::clone(&store), may_purge(args, pages, &ingest).fallback(unknown::answer));
     let (grpc, http) = (grpc.listen()?, http.listen()?);
     let zipkin = zipkin.map(Claim::listen).transpose()?;
     if let Some(zipkin) = &zipkin {
@@ -165,6 +166,15 @@ async fn run(
     }
     info!("stopped");
     Ok(())
+}
+
+/// The paths, and the one that removes everything when that is allowed.
+fn may_purge(args: &ServeArgs, pages: Router, ingest: &Ingest) -> Router {
+    if !args.allow_purge {
+        return pages;
+    }
+    warn!("POST /purge is open (--allow-purge): whoever reaches the address for people and tools can remove all data");
+    pages.merge(purge::router(ingest.clone(), Duration::from_secs(args.request_seconds_max)))
 }
 
 /// The time, for requests that mean "until now".

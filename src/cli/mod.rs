@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod generate;
@@ -150,6 +150,9 @@ pub struct ServeArgs {
     /// Address for Zipkin's senders and its query API, which is 127.0.0.1:9411 with most of them; closed unless given
     #[arg(long, env = "TRACEWELL_ZIPKIN_LISTEN")]
     pub zipkin_listen: Option<SocketAddr>,
+    /// Open POST /purge at the address for people and tools, which removes all data: for test benches only
+    #[arg(long, env = "TRACEWELL_ALLOW_PURGE", value_parser = BoolishValueParser::new())]
+    pub allow_purge: bool,
     /// Origins whose pages may send spans by OTLP/HTTP (CORS), separated by commas; * for any
     #[arg(long, env = "TRACEWELL_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,

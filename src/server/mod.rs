@@ -7,7 +7,7 @@
 //! `listen.rs` serves any router on a port, HTTP/1.1 and HTTP/2 alike; `otlp/` are the doors that spans come in by,
 //! `query/` is the one where they are asked for. `web.rs`,
 //! `health.rs` and `reflection.rs` say how the server is and what it can do; `status.rs` is the one table that turns an
-//! inner error into an answer, `unknown.rs` answers where nothing is. No door decides on a status code by itself.
+//! inner error into an answer, `unknown.rs` answers where nothing is; `purge.rs` removes all, where that is allowed. No door decides on a status code by itself.
 //! `literal.rs` is what doors share that tell values of TraceQL, `spelling.rs` what they share that read parameters; `generated/` is made from `proto/`.
 
 mod clock;
@@ -18,6 +18,7 @@ pub mod listen;
 mod literal;
 pub mod otlp;
 pub mod pages;
+pub mod purge;
 pub mod query;
 pub mod reflection;
 mod spelling;

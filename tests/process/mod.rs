@@ -2,6 +2,7 @@
 //! ends.
 
 mod compact;
+mod purge;
 mod start;
 mod stop;
 

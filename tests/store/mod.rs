@@ -14,6 +14,7 @@ mod fixtures;
 mod histories;
 mod merging;
 mod names;
+mod purge;
 mod retention;
 mod traces;
 mod upgrade;

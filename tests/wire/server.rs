@@ -68,6 +68,10 @@ impl SpanStore for GatedStore {
         self.memory.retain(settings).await
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.memory.purge().await
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.memory.trace(trace_id)
     }
