@@ -11,8 +11,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tracewell::query::{Query, QuerySettings};
+use tracewell::server::intake::{DoorSettings, Doors};
 use tracewell::server::listen::ListenSettings;
-use tracewell::server::otlp::{DoorSettings, Doors};
 use tracewell::server::zipkin::{ZipkinDoor, router};
 use tracewell::store::SpanStore;
 
