@@ -5,6 +5,7 @@ mod compact;
 mod purge;
 mod start;
 mod stop;
+mod wired;
 
 use std::time::{Duration, Instant};
 
