@@ -8,7 +8,7 @@
 //! Zipkin's; what these have in common is in `intake/`), `query/` is the one where they are asked for. `web.rs`,
 //! `health.rs` and `reflection.rs` say how the server is and what it can do; `status.rs` is the one table that turns an
 //! inner error into an answer, `unknown.rs` answers where nothing is; `purge.rs` removes all, where that is allowed. No door decides on a status code by itself.
-//! `literal.rs` is what doors share that tell values of TraceQL, `spelling.rs` what they share that read parameters; `generated/` is made from `proto/`.
+//! `literal.rs` is what doors share that tell values of TraceQL, `spelling.rs` what they share that read parameters, `room.rs` what bounds their answers; `generated/` is made from `proto/`.
 
 mod clock;
 pub mod generated;
@@ -22,6 +22,7 @@ pub mod pages;
 pub mod purge;
 pub mod query;
 pub mod reflection;
+mod room;
 mod spelling;
 pub mod status;
 pub mod tempo;
