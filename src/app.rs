@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures::future::OptionFuture;
+use axum::Router;
+use futures::future::join_all;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthService;
 use tracing::{info, warn};
 
 use crate::cli::{CompactArgs, LogArgs, LogFormatArg, MigrateArgs, ServeArgs, Switch};
@@ -20,12 +23,13 @@ use crate::model::UnixNanos;
 use crate::query::{Query, QuerySettings};
 use crate::retention::{self, RetentionSettings};
 use crate::server::health::{self, Health};
+use crate::server::intake::{DoorSettings, Doors};
 use crate::server::jaeger::{self, JaegerDoor};
 use crate::server::listen::{self, ListenSettings};
-use crate::server::otlp::{self, DoorSettings, Doors, TraceService};
+use crate::server::otlp::{self, TraceService};
 use crate::server::web::Web;
 use crate::server::zipkin::{self, ZipkinDoor};
-use crate::server::{pages, query, reflection, tempo, unknown};
+use crate::server::{pages, purge, query, reflection, tempo, unknown};
 use crate::store::{self, Compaction, CompactionSettings, OpenError, OpenSettings, Opened, SpanStore, StoreError};
 use crate::telemetry::{self, LogFormat};
 
@@ -78,9 +82,7 @@ pub enum AppError {
 /// Runs the server until a signal, or until it can not start.
 pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     start_log(&args.log)?;
-    let grpc = Claim::new(args.grpc_listen, "--grpc-listen")?;
-    let http = Claim::new(args.http_listen, "--http-listen")?;
-    let zipkin = args.zipkin_listen.map(|address| Claim::new(address, "--zipkin-listen")).transpose()?;
+    let claims = Claims::of(&args)?;
     let web = Claim::new(args.web_listen, "--web-listen")?.listen()?;
     let stop = stop_on_signal()?;
     let metrics = Arc::new(Metrics::new());
@@ -96,7 +98,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
     let (url, settings) = (args.database.url(), open_settings(&args, &metrics));
     let result = tokio::select! {
         opened = store::open(&url, &settings) => match opened {
-            Ok(opened) => run(&args, opened, ([grpc, http], zipkin), web_address, &page, metrics, &stop).await,
+            Ok(opened) => run(&args, opened, claims, web_address, &page, metrics, &stop).await,
             Err(error) => Err(error.into()),
         },
         () = stop.cancelled() => Ok(()),
@@ -112,7 +114,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), AppError> {
 async fn run(
     args: &ServeArgs,
     opened: Opened,
-    ([grpc, http], zipkin): ([Claim; 2], Option<Claim>),
+    claims: Claims,
     web_address: SocketAddr,
     page: &Web,
     metrics: Arc<Metrics>,
@@ -123,7 +125,7 @@ async fn run(
     let doors = Doors::new(ingest.clone(), Arc::clone(&metrics), door_settings(args));
     let query = Arc::new(Query::new(Arc::clone(&store), query_settings(args)));
     let (health, health_service) = Health::new().await;
-    let (reflection, reflection_alpha) = reflection::services()?;
+    let (reflection, reflection_alpha) = reflection::services(&reflection::ALL)?;
 
     let queries = || query::routes(Arc::clone(&query));
     let queries = || queries().add_service(reflection.clone()).add_service(reflection_alpha.clone());
@@ -131,21 +133,27 @@ async fn run(
     let jaeger = JaegerDoor::new(Arc::clone(&query));
     let queries = || jaeger::add_to(queries(), &jaeger).add_service(tempo::service(Arc::clone(&query), now));
     let pages = queries().into_axum_router().merge(pages::router(&query, &jaeger, now));
-    page.open(Arc::clone(&store), pages.fallback(unknown::answer));
+    page.open(Arc::clone(&store), may_purge(args, pages, &ingest).fallback(unknown::answer));
+    let Claims { grpc, http, zipkin, jaeger: jaeger_query } = claims;
     let (grpc, http) = (grpc.listen()?, http.listen()?);
-    let zipkin = zipkin.map(Claim::listen).transpose()?;
+    let (zipkin, jaeger_query) = (zipkin.map(Claim::listen).transpose()?, jaeger_query.map(Claim::listen).transpose()?);
     if let Some(zipkin) = &zipkin {
         info!(zipkin = %zipkin.local_addr()?, "listening for Zipkin");
+    }
+    if let Some(jaeger) = &jaeger_query {
+        info!(jaeger = %jaeger.local_addr()?, "listening for Jaeger's query");
     }
     greet(&opened.place, grpc.local_addr()?, http.local_addr()?, web_address);
     // Both protocols are served at both addresses: a sender that mixes up the two ports, whose defaults differ from SDK
     // to SDK, is understood.
     let all = queries().add_service(TraceService::new(Arc::clone(&doors))).into_axum_router();
     let all = all.fallback(unknown::answer).merge(otlp::router(Arc::clone(&doors)));
-    let grpc = tokio::spawn(listen::serve(grpc, all.clone(), limits(args), stop.clone()));
-    let http = tokio::spawn(listen::serve(http, all, limits(args), stop.clone()));
-    let door = zipkin::router(ZipkinDoor::new(doors, query, Arc::clone(&store)));
-    let zipkin = zipkin.map(|zipkin| tokio::spawn(listen::serve(zipkin, door, limits(args), stop.clone())));
+    let serve = |listener, router| tokio::spawn(listen::serve(listener, router, limits(args), stop.clone()));
+    let mut served = vec![serve(grpc, all.clone()), serve(http, all)];
+    let of_jaeger = of_jaeger(&jaeger, health_service)?;
+    served.extend(jaeger_query.map(|listener| serve(listener, of_jaeger)));
+    let of_zipkin = zipkin::router(ZipkinDoor::new(doors, query, Arc::clone(&store)));
+    served.extend(zipkin.map(|listener| serve(listener, of_zipkin)));
     tokio::spawn(retention::run(Arc::clone(&store), retention_settings(args), Arc::clone(&metrics), stop.clone()));
     tokio::spawn(compaction::run(Arc::clone(&store), compaction_settings(args), Arc::clone(&metrics), stop.clone()));
     tokio::spawn(health::watch_database(Arc::clone(&store), metrics, health, stop.clone()));
@@ -153,8 +161,7 @@ async fn run(
     stop.cancelled().await;
     info!("stopping: what was received is committed and answered");
     let (began, limit) = (Instant::now(), Duration::from_secs(args.drain_seconds_max));
-    let answered = [grpc.await, http.await].iter().all(|drained| matches!(drained, Ok(true)));
-    let answered = answered & matches!(OptionFuture::from(zipkin).await, None | Some(Ok(true)));
+    let answered = join_all(served).await.iter().all(|drained| matches!(drained, Ok(true)));
     let committed = ingest.drain(limit.saturating_sub(began.elapsed())).await;
     if !(answered && committed) {
         warn!(drain_seconds_max = args.drain_seconds_max, "the time to stop is over; open requests are cut off");
@@ -165,6 +172,22 @@ async fn run(
     }
     info!("stopped");
     Ok(())
+}
+
+/// What is at the address of Jaeger's query.
+fn of_jaeger(door: &Arc<JaegerDoor>, health: HealthServer<HealthService>) -> Result<Router, AppError> {
+    let (reflection, reflection_alpha) = reflection::services(&reflection::JAEGER_QUERY)?;
+    let routes = jaeger::query_routes(door).add_service(reflection).add_service(reflection_alpha);
+    Ok(routes.add_service(health).into_axum_router().fallback(unknown::answer))
+}
+
+/// The paths, and the one that removes everything when that is allowed.
+fn may_purge(args: &ServeArgs, pages: Router, ingest: &Ingest) -> Router {
+    if !args.allow_purge {
+        return pages;
+    }
+    warn!("POST /purge is open (--allow-purge): whoever reaches the address for people and tools can remove all data");
+    pages.merge(purge::router(ingest.clone(), Duration::from_secs(args.request_seconds_max)))
 }
 
 /// The time, for requests that mean "until now".
@@ -229,6 +252,26 @@ fn start_log(args: &LogArgs) -> Result<(), AppError> {
         LogFormatArg::Json => LogFormat::Json,
     };
     Ok(telemetry::start(format, &args.log_level)?)
+}
+
+/// The addresses that are ours, and closed as yet.
+struct Claims {
+    grpc: Claim,
+    http: Claim,
+    zipkin: Option<Claim>,
+    jaeger: Option<Claim>,
+}
+
+impl Claims {
+    fn of(args: &ServeArgs) -> Result<Self, AppError> {
+        let asked = |address: Option<SocketAddr>, flag| address.map(|address| Claim::new(address, flag)).transpose();
+        Ok(Self {
+            grpc: Claim::new(args.grpc_listen, "--grpc-listen")?,
+            http: Claim::new(args.http_listen, "--http-listen")?,
+            zipkin: asked(args.zipkin_listen, "--zipkin-listen")?,
+            jaeger: asked(args.jaeger_listen, "--jaeger-listen")?,
+        })
+    }
 }
 
 /// An address that is ours, and closed as yet: who connects is refused at once and comes again, instead of waiting

@@ -8,7 +8,8 @@
 //! ```text
 //!  5  main.rs   app.rs (the only wiring)   lib.rs (this map)   cli/ (flags and variables)
 //!  4  server/   sockets, limits, status codes, generated code
-//!               otlp/ (gRPC and HTTP doors)   zipkin/   jaeger/   query/ (tracewell.v1)   web.rs (/metrics, /healthz, /readyz)
+//!               intake/ (bodies, limits)   otlp/ (gRPC and HTTP doors)   zipkin/   jaeger/   tempo/   query/ (tracewell.v1)
+//!               web.rs (/metrics, /healthz, /readyz)
 //!  3  ingest/   queue, group commit           query/  searches, metrics, names: paging, order, limits
 //!               compaction/ and retention/: the clockwork, that makes history of spans and removes them in time
 //!               zipkin/  Zipkin v2 <-> model, pure, by otlp/'s readers; who calls whom
@@ -20,8 +21,8 @@
 //!
 //! # A walk in
 //!
-//! A socket is accepted by [`server::listen`]. A door of [`server::otlp`] takes the body, within its limit, and hands
-//! it to [`otlp::decode`], which gives the good spans and the rejected ones with their reasons. The good ones go as one
+//! A socket is accepted by [`server::listen`]. A door of [`server::otlp`] hands the request to [`server::intake`], which takes
+//! the body, within its limit, and hands it to [`otlp::decode`], which gives the good spans and the rejected ones with their reasons. The good ones go as one
 //! [`store::Batch`] into the queue of [`ingest`]; a writer takes all that waits and calls
 //! [`store::SpanStore::write`]: one transaction. Only after its COMMIT does the door answer, with the rejected spans in
 //! `partial_success`. [`server::status`] is the one place that knows which error has which code.

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod generate;
@@ -27,6 +27,7 @@ pub struct Cli {
 }
 
 /// The commands.
+#[expect(clippy::large_enum_variant, reason = "there is one of them in a process")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Receive spans and answer queries (what tracewell does without a command)
@@ -150,6 +151,12 @@ pub struct ServeArgs {
     /// Address for Zipkin's senders and its query API, which is 127.0.0.1:9411 with most of them; closed unless given
     #[arg(long, env = "TRACEWELL_ZIPKIN_LISTEN")]
     pub zipkin_listen: Option<SocketAddr>,
+    /// Address for clients of Jaeger's gRPC query, which is 127.0.0.1:16685 with most of them; closed unless given
+    #[arg(long, env = "TRACEWELL_JAEGER_LISTEN")]
+    pub jaeger_listen: Option<SocketAddr>,
+    /// Open POST /purge at the address for people and tools, which removes all data: for test benches only
+    #[arg(long, env = "TRACEWELL_ALLOW_PURGE", default_value_t = false, value_parser = BoolishValueParser::new())]
+    pub allow_purge: bool,
     /// Origins whose pages may send spans by OTLP/HTTP (CORS), separated by commas; * for any
     #[arg(long, env = "TRACEWELL_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -172,7 +179,7 @@ pub struct ServeArgs {
     /// Connections to the database for queries
     #[arg(long, env = "TRACEWELL_READER_CONNECTIONS_MAX", default_value_t = 8, value_parser = connections)]
     pub reader_connections_max: u32,
-    /// Most connections open on each of the three addresses
+    /// Most connections open on each of the addresses
     #[arg(long, env = "TRACEWELL_CONNECTIONS_MAX", default_value_t = 4_096, value_parser = at_least_one)]
     pub connections_max: usize,
     /// How long a request is recognised when it is sent again, in seconds
@@ -245,6 +252,7 @@ mod tests {
             ("--reader-connections-max", "1001"),
             ("--web-listen", "nowhere"),
             ("--zipkin-listen", "9411"),
+            ("--jaeger-listen", "16685"),
             ("--database-url", ""),
             ("--log-format", "xml"),
             ("--compaction", "maybe"),

@@ -27,9 +27,9 @@ pub(super) struct Tally {
 impl From<Decoded> for Delivery {
     /// Computes what the spans are recognised by, which takes about as long as copying them.
     fn from(decoded: Decoded) -> Self {
-        let Decoded { spans, rejected, repaired } = decoded;
+        let Decoded { spans, rejected, repaired, begun_on_arrival } = decoded;
         let tally = Tally { good: runs(&spans), rejected, repaired };
-        Self { batch: Batch::new(spans), tally }
+        Self { batch: Batch::begun_on_arrival(spans, &begun_on_arrival), tally }
     }
 }
 

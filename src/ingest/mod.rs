@@ -50,6 +50,12 @@ pub enum IngestError {
         /// What all may take together.
         queue_bytes_max: usize,
     },
+    /// Everything is being removed; a later attempt will find an empty store.
+    #[error("all data is being removed")]
+    Purging,
+    /// What everything else waits for did not end in time: requests that came before are still coming in.
+    #[error("requests are still coming in")]
+    Occupied,
     /// This process takes no more requests; another one may.
     #[error("the server is stopping")]
     Stopping,
@@ -61,6 +67,7 @@ pub enum IngestError {
 /// The way into the store. Clones share one queue; when the last is dropped, what waits is still written.
 #[derive(Clone)]
 pub struct Ingest {
+    store: Arc<dyn SpanStore>,
     room: Arc<Room>,
     queue: mpsc::Sender<Job>,
     metrics: Arc<Metrics>,
@@ -76,7 +83,7 @@ impl Ingest {
         let (stop, writers) = (CancellationToken::new(), TaskTracker::new());
         let writer = Writer {
             queue: Arc::new(Mutex::new(receiver)),
-            store,
+            store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             stop: stop.clone(),
             group_spans_max: settings.group_spans_max,
@@ -85,7 +92,7 @@ impl Ingest {
             writers.spawn(writer.clone().run());
         }
         let room = Arc::new(Room::new(settings, Arc::clone(&metrics)));
-        Self { room, queue, metrics, stop, writers }
+        Self { store, room, queue, metrics, stop, writers }
     }
 
     /// Takes a place for a request that is about to come, or says at once that there is none. A door calls this
@@ -94,7 +101,15 @@ impl Ingest {
         if self.stop.is_cancelled() {
             return Err(IngestError::Stopping);
         }
-        Room::enter(&self.room).ok_or(IngestError::QueueFull)
+        Room::enter(&self.room)
+    }
+
+    /// Removes everything that was sent before this was called: requests between the door and their answer are finished
+    /// first, for which they have so long; new ones are told to come again.
+    pub async fn purge(&self, wait_max: Duration) -> Result<(), IngestError> {
+        let closed = Room::close(&self.room);
+        tokio::time::timeout(wait_max, closed.empty()).await.map_err(|_| IngestError::Occupied)?;
+        self.store.purge().await.map_err(|error| IngestError::Store(Arc::new(error)))
     }
 
     /// Returns when all good spans of the request are committed, or when they will not be. A caller that stops waiting

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::{IngestError, IngestSettings};
 use crate::metrics::Metrics;
 
@@ -18,6 +20,8 @@ const TAKEN_TO_ENTER_DIVISOR: usize = 8;
 pub(super) struct Room {
     settings: IngestSettings,
     usage: Mutex<Usage>,
+    /// Told when nobody is inside any more.
+    empty: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -25,6 +29,33 @@ pub(super) struct Room {
 struct Usage {
     requests: usize,
     bytes: usize,
+    /// So many want to be alone.
+    closers: usize,
+}
+
+/// Keeps others from entering as long as it lives.
+pub(super) struct Closed {
+    room: Arc<Room>,
+}
+
+impl Closed {
+    /// Waits until nobody is inside.
+    pub(super) async fn empty(&self) {
+        loop {
+            let emptied = self.room.empty.notified();
+            if self.room.lock().requests == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let mut usage = self.room.lock();
+        usage.closers = usage.closers.saturating_sub(1);
+    }
 }
 
 /// A request's place between the door and its answer, with the bytes that it holds. Dropping it makes room. Whoever has
@@ -65,24 +96,37 @@ impl Drop for Place {
         usage.requests = usage.requests.saturating_sub(1);
         usage.bytes = usage.bytes.saturating_sub(self.bytes());
         self.room.show(&usage);
+        if usage.requests == 0 {
+            self.room.empty.notify_waiters();
+        }
     }
 }
 
 impl Room {
     pub(super) fn new(settings: IngestSettings, metrics: Arc<Metrics>) -> Self {
-        Self { settings, usage: Mutex::default(), metrics }
+        Self { settings, usage: Mutex::default(), empty: Notify::new(), metrics }
     }
 
-    pub(super) fn enter(room: &Arc<Self>) -> Option<Place> {
+    /// From now on nobody enters. Several may want that at once.
+    pub(super) fn close(room: &Arc<Self>) -> Closed {
+        let mut usage = room.lock();
+        usage.closers = usage.closers.saturating_add(1);
+        Closed { room: Arc::clone(room) }
+    }
+
+    pub(super) fn enter(room: &Arc<Self>) -> Result<Place, IngestError> {
         let IngestSettings { queue_requests_max, queue_bytes_max, .. } = room.settings;
         let bytes_to_enter = queue_bytes_max / TAKEN_TO_ENTER_DIVISOR;
         let mut usage = room.lock();
+        if usage.closers > 0 {
+            return Err(IngestError::Purging);
+        }
         if usage.requests >= queue_requests_max || usage.bytes > bytes_to_enter {
-            return None;
+            return Err(IngestError::QueueFull);
         }
         usage.requests = usage.requests.saturating_add(1);
         room.show(&usage);
-        Some(Place { room: Arc::clone(room), bytes: AtomicUsize::new(0) })
+        Ok(Place { room: Arc::clone(room), bytes: AtomicUsize::new(0) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Usage> {

@@ -50,6 +50,10 @@ impl SpanStore for ScriptedStore {
         self.rest.retain(settings).await
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.rest.purge().await
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.rest.trace(trace_id)
     }
@@ -169,6 +173,8 @@ fn word(answer: &Result<(), IngestError>) -> &'static str {
     match answer {
         Ok(()) => "ok",
         Err(IngestError::QueueFull) => "full",
+        Err(IngestError::Purging) => "purging",
+        Err(IngestError::Occupied) => "occupied",
         Err(IngestError::TooLarge { .. }) => "large",
         Err(IngestError::Stopping) => "stopping",
         Err(IngestError::Store(error)) => match &**error {
@@ -430,4 +436,39 @@ async fn a_request_without_good_spans_is_entered_too() {
     assert_eq!(bench.store.begun.available_permits(), 0);
     bench.metric(r#"tracewell_spans_received_total{service="b"} 1"#);
     bench.metric(r#"tracewell_spans_rejected_total{service="b",reason="trace_id"} 1"#);
+}
+
+/// Scenario: one request is being committed and one waits behind it when everything is to be removed. Guarantees: both are
+/// finished first; who comes meanwhile is told to come again, and is stored afterwards.
+#[tokio::test]
+async fn what_is_inside_is_finished_before_everything_goes() {
+    let bench = Bench::new(SETTINGS);
+    let first = bench.send("first").await;
+    bench.write_begun().await;
+    let second = bench.send("second").await;
+    let ingest = bench.ingest.clone();
+    let mut purge = std::pin::pin!(ingest.purge(A_WHILE));
+    assert!(futures::poll!(purge.as_mut()).is_pending());
+    assert_eq!(word(&bench.submit(delivery("third"), 1).await), "purging");
+    bench.open(1);
+    assert_eq!(word(&first.await.unwrap()), "ok");
+    bench.write_begun().await;
+    assert!(futures::poll!(purge.as_mut()).is_pending(), "the second is not committed yet");
+    bench.open(1);
+    assert_eq!(word(&second.await.unwrap()), "ok");
+    assert_eq!(word(&purge.await), "ok");
+    bench.open(1);
+    assert_eq!(word(&bench.submit(delivery("third"), 1).await), "ok");
+    assert_eq!(bench.committed(), [["first"], ["second"], ["third"]]);
+}
+
+/// Scenario: a request does not end while everything is to be removed. Guarantee: it is given up in time, nothing is
+/// removed, and requests enter as before.
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_when_a_request_does_not_end() {
+    let bench = Bench::new(SETTINGS);
+    let place = bench.ingest.enter().unwrap();
+    assert_eq!(word(&bench.ingest.purge(A_WHILE).await), "occupied");
+    assert!(bench.ingest.enter().is_ok());
+    drop(place);
 }

@@ -81,6 +81,8 @@ pub struct QuerySettings {
     pub work_time_max: Duration,
     /// A trace that has more spans is not queried as a whole.
     pub trace_spans_max: u64,
+    /// An answer that is in memory as a whole before it is sent has at most so many bytes, as [`size`] estimates them.
+    pub answer_bytes_max: usize,
 }
 
 impl Default for QuerySettings {
@@ -92,6 +94,7 @@ impl Default for QuerySettings {
             work_spans_max: 2_000_000,
             work_time_max: Duration::from_secs(10),
             trace_spans_max: 250_000,
+            answer_bytes_max: 256 << 20,
         }
     }
 }

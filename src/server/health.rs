@@ -12,6 +12,8 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::generated::jaeger::api_v3::query_service_server;
+use super::generated::jaeger::storage::v2::{dependency_reader_server, trace_reader_server};
 use super::generated::tempopb::streaming_querier_server;
 use super::generated::tracewell_v1::trace_query_server;
 use crate::metrics::Metrics;
@@ -23,8 +25,11 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a client can ask about. The empty name is the whole server.
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 7] = [
     "",
+    query_service_server::SERVICE_NAME,
+    trace_reader_server::SERVICE_NAME,
+    dependency_reader_server::SERVICE_NAME,
     "opentelemetry.proto.collector.trace.v1.TraceService",
     streaming_querier_server::SERVICE_NAME,
     trace_query_server::SERVICE_NAME,

@@ -31,8 +31,9 @@ const SOURCES: [&[u8]; 8] = [
 /// A message of the file that no service needs and every error does: what the details of a status consist of.
 const STATUS_DETAIL: &str = "BadRequest";
 
-/// The services that this server has. (OTLP's descriptors hold those for logs, metrics and profiles, too.)
-const SERVICES: [&str; 10] = [
+/// The services that this server has at its gRPC address. (OTLP's descriptors hold those for logs, metrics and profiles,
+/// too.)
+pub const ALL: [&str; 10] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
@@ -45,21 +46,32 @@ const SERVICES: [&str; 10] = [
     "tracewell.v1.TraceQuery",
 ];
 
-/// Both reflection services. Fails only when a descriptor can not be read, which a test excludes.
-pub fn services() -> Result<
+/// Those at the address of Jaeger's query.
+pub const JAEGER_QUERY: [&str; 4] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "jaeger.api_v3.QueryService",
+];
+
+/// Both reflection services, for an address that has these services. Fails only when a descriptor can not be read, which a
+/// test excludes.
+pub fn services(
+    names: &[&str],
+) -> Result<
     (
         v1::ServerReflectionServer<impl v1::ServerReflection>,
         v1alpha::ServerReflectionServer<impl v1alpha::ServerReflection>,
     ),
     Error,
 > {
-    let files = descriptors()?;
+    let files = descriptors(names)?;
     let builder = || Builder::configure().include_reflection_service(false).register_file_descriptor_set(files.clone());
     Ok((builder().build_v1()?, builder().build_v1alpha()?))
 }
 
-/// The files of [`SERVICES`] and of the details of errors, with all that they import, each once.
-fn descriptors() -> Result<FileDescriptorSet, Error> {
+/// The files of these services and of the details of errors, with all that they import, each once.
+fn descriptors(names: &[&str]) -> Result<FileDescriptorSet, Error> {
     let mut known = BTreeMap::new();
     for source in SOURCES {
         for file in FileDescriptorSet::decode(source)?.file {
@@ -68,7 +80,7 @@ fn descriptors() -> Result<FileDescriptorSet, Error> {
     }
     let mut wanted: Vec<_> = known
         .values()
-        .filter(|file| has_service(file) || has_status_details(file))
+        .filter(|file| has_service(file, names) || has_status_details(file))
         .map(|file| file.name().to_owned())
         .collect();
     let mut files = Vec::new();
@@ -81,9 +93,9 @@ fn descriptors() -> Result<FileDescriptorSet, Error> {
     Ok(FileDescriptorSet { file: files })
 }
 
-fn has_service(file: &FileDescriptorProto) -> bool {
-    let mut names = file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()));
-    names.any(|name| SERVICES.contains(&name.as_str()))
+fn has_service(file: &FileDescriptorProto, names: &[&str]) -> bool {
+    let mut services = file.service.iter().map(|service| format!("{}.{}", file.package(), service.name()));
+    services.any(|service| names.contains(&service.as_str()))
 }
 
 fn has_status_details(file: &FileDescriptorProto) -> bool {

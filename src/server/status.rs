@@ -56,6 +56,12 @@ pub enum Failure {
     /// There is no place in the queue.
     #[error("busy: the queue is full, try again later")]
     QueueFull,
+    /// Everything is being removed at the moment.
+    #[error("busy: all data is being removed, try again")]
+    Purging,
+    /// Requests that came before did not end in time.
+    #[error("busy: requests that began before are still coming in, try again")]
+    Occupied,
     /// The server takes no more requests.
     #[error("busy: the server is stopping, try again")]
     Stopping,
@@ -100,6 +106,8 @@ impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::QueueFull => Self::QueueFull,
+            IngestError::Purging => Self::Purging,
+            IngestError::Occupied => Self::Occupied,
             IngestError::TooLarge { queue_bytes_max } => Self::TooLargeInMemory { queue_bytes_max },
             IngestError::Stopping => Self::Stopping,
             IngestError::Store(error) => Self::Store(error),
@@ -189,6 +197,8 @@ impl Failure {
                 row("too_large_in_memory", Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE, Kind::Callers)
             }
             Self::QueueFull => row("queue_full", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
+            Self::Purging => row("purging", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
+            Self::Occupied => row("occupied", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
             Self::Stopping => row("stopping", Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, Kind::Busy),
             Self::Deadline => row("deadline", Code::DeadlineExceeded, StatusCode::GATEWAY_TIMEOUT, Kind::Late),
             Self::QueryDeadline(_) => {
@@ -384,6 +394,8 @@ mod tests {
             (Failure::TooLarge { request_bytes_max: 9 }, Code::ResourceExhausted, 413, false),
             (IngestError::TooLarge { queue_bytes_max: 9 }.into(), Code::ResourceExhausted, 413, false),
             (IngestError::QueueFull.into(), Code::Unavailable, 503, true),
+            (IngestError::Purging.into(), Code::Unavailable, 503, true),
+            (IngestError::Occupied.into(), Code::Unavailable, 503, true),
             (IngestError::Stopping.into(), Code::Unavailable, 503, true),
             (StoreError::Busy("away".into()).into(), Code::Unavailable, 503, true),
             (Failure::Deadline, Code::DeadlineExceeded, 504, false),

@@ -150,6 +150,13 @@ impl SpanStore for MemoryStore {
         Ok(done)
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        state.spans.clear();
+        state.receipts.clear();
+        Ok(())
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         stream_of(self.sorted(None, |span| span.trace_id == trace_id))
     }

@@ -136,6 +136,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     the filter would have left out.
 /// 14. **Named.** `names` gives what [`Listing::of_span`](crate::model::Listing::of_span) gives of the spans that start in
 ///     its times, and nothing else.
+/// 15. **Purged.** When `purge` returns `Ok`, nothing of what was committed before it was called is in any answer, and a batch
+///     of that time is stored again when it is sent again. Of what is written at the same moment, a batch stays as a whole
+///     or goes as a whole. Whoever reads or writes meanwhile, in this process or in another, goes on.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
     /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
@@ -155,6 +158,9 @@ pub trait SpanStore: Send + Sync + 'static {
 
     /// Removes what is old, or too much. What a store keeps in another way until it is history stays until then.
     async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError>;
+
+    /// Removes everything, as for a test bench that begins anew.
+    async fn purge(&self) -> Result<(), StoreError>;
 
     /// What waits to be made history.
     async fn backlog(&self) -> Result<Backlog, StoreError> {

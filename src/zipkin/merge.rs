@@ -22,14 +22,16 @@ pub fn merge(mut reports: Vec<Span>) -> Vec<Span> {
         }
     }
     let mut spans: Vec<Span> = merged.into_iter().map(Merging::finish).collect();
-    let mut before = None;
+    // The client's side is the first of those with its id, however many servers answered.
+    let mut first = None;
     for span in &mut spans {
-        if let Some((_, kind, parent_id)) = before.filter(|(id, _, _)| *id == span.id) {
+        if let Some((_, kind, parent_id)) = first.filter(|(id, _, _)| *id == span.id) {
             let is_other_side = kind == Some(Kind::Client) && span.kind == Some(Kind::Server);
             span.shared |= is_other_side;
             span.parent_id = span.parent_id.or(parent_id);
+        } else {
+            first = Some((span.id, span.kind, span.parent_id));
         }
-        before = Some((span.id, span.kind, span.parent_id));
     }
     spans
 }

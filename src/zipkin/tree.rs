@@ -5,7 +5,7 @@
 //! side when it is of the same endpoint, else below the client's. The first span without a parent is the root; what has
 //! no parent besides, or one that has not come, is below it; without such a span the root is one that nobody reported.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::{Endpoint, Span, merge};
 use crate::model::SpanId;
@@ -76,7 +76,8 @@ impl Tree {
 #[derive(Default)]
 struct Builder {
     nodes: Vec<Node>,
-    parents: HashMap<Key, Option<Key>>,
+    /// What there is to be below of.
+    known: HashSet<Key>,
     places: HashMap<Key, usize>,
     has_root: bool,
 }
@@ -84,49 +85,39 @@ struct Builder {
 impl Builder {
     fn build(mut self, spans: Vec<Span>) -> Tree {
         self.nodes.push(Node::default());
-        for span in &spans {
-            let parent = if span.shared { Some(span.id) } else { span.parent_id };
-            self.parents.insert(Key::of(span), parent.map(Key::Own));
-        }
-        for (number, span) in spans.iter().enumerate() {
-            self.place(number, span);
-        }
-        let mut parents: Vec<_> = std::mem::take(&mut self.parents).into_iter().collect();
-        parents.sort_by_key(|(key, _)| self.places.get(key).copied());
-        for (key, parent) in parents {
+        self.known = spans.iter().map(Key::of).collect();
+        // Each node by its own number: several spans may have one key.
+        let placed: Vec<_> = spans.iter().enumerate().filter_map(|(number, span)| self.place(number, span)).collect();
+        for (child, parent) in placed {
             let parent = parent.and_then(|parent| self.places.get(&parent).copied()).unwrap_or(ROOT);
-            if let Some(child) = self.places.get(&key).copied() {
-                self.attach(child, parent);
-            }
+            self.attach(child, parent);
         }
         Tree { spans, nodes: self.nodes }
     }
 
-    fn place(&mut self, number: usize, span: &Span) {
+    /// Gives a span its node, and says what it is below of; nothing of the root.
+    fn place(&mut self, number: usize, span: &Span) -> Option<(usize, Option<Key>)> {
         let parent = if span.shared { Some(Key::Own(span.id)) } else { self.parent(span) };
         if parent.is_none() && !self.has_root {
             self.has_root = true;
             if let Some(root) = self.nodes.get_mut(ROOT) {
                 root.span = Some(number);
             }
-            self.parents.remove(&Key::plain(span));
-            return;
+            return None;
         }
         let place = self.nodes.len();
         self.nodes.push(Node { span: Some(number), ..Node::default() });
         self.places.insert(Key::of(span), place);
         self.places.insert(Key::plain(span), place);
+        Some((place, parent))
     }
 
-    /// The parent of a span that is not shared: the server's side of its endpoint, if there is one.
-    fn parent(&mut self, span: &Span) -> Option<Key> {
+    /// The parent of a span that is not shared: the server's side of its endpoint, if there is one. One that is its own
+    /// parent has none.
+    fn parent(&self, span: &Span) -> Option<Key> {
         let parent_id = span.parent_id.filter(|parent| *parent != span.id)?;
         let shared = Key::Shared(parent_id, span.local.clone());
-        if !self.parents.contains_key(&shared) {
-            return Some(Key::Own(parent_id));
-        }
-        self.parents.insert(Key::Own(span.id), Some(shared.clone()));
-        Some(shared)
+        Some(if self.known.contains(&shared) { shared } else { Key::Own(parent_id) })
     }
 
     fn attach(&mut self, child: usize, parent: usize) {

@@ -55,6 +55,24 @@ fn the_check_sees_every_way_to_write_an_arrow() {
     assert_eq!(wrong_arrows(Path::new("otlp/mod.rs"), fine), Vec::<String>::new());
 }
 
+/// Scenario: a door of `server/` leans on another door. Guarantee: such an arrow fails the tests: what doors share stands
+/// beside them.
+#[test]
+fn no_door_knows_another() {
+    let wrong: Vec<_> = sources().iter().flat_map(|(path, text)| doors_known(path, text)).collect();
+    assert!(wrong.is_empty(), "wrong arrows:\n{}", wrong.join("\n"));
+    for (path, text) in [
+        ("server/zipkin/mod.rs", "use super::otlp::Doors;"),
+        ("server/zipkin/collect.rs", "use super::super::{status::Failure, otlp};"),
+        ("server/otlp/http.rs", "use crate::server::zipkin;"),
+        ("server/jaeger/v3/http.rs", "fn f() { super::super::super::tempo::f() }"),
+    ] {
+        assert_eq!(doors_known(Path::new(path), text).len(), 1, "{text}");
+    }
+    let fine = "use super::query;\nuse super::super::status::Failure;\nuse crate::query::Query;\nuse crate::zipkin;";
+    assert_eq!(doors_known(Path::new("server/zipkin/search.rs"), fine), Vec::<String>::new());
+}
+
 /// Scenario: a file grows. Guarantee: past 600 lines before its tests it must become a folder.
 #[test]
 fn files_stay_small() {
@@ -92,6 +110,34 @@ fn wrong_arrows(path: &Path, text: &str) -> Vec<String> {
         .filter(|target| floors.get(target.as_str()).is_none_or(|floor| floor >= own_floor) && *own_floor < 5)
         .map(|target| format!("{} -> {target}", path.display()))
         .collect()
+}
+
+/// The doors of `server/`, a folder each.
+const DOORS: [&str; 5] = ["jaeger", "otlp", "query", "tempo", "zipkin"];
+
+/// The other doors that a file of a door names.
+fn doors_known(path: &Path, text: &str) -> Vec<String> {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let Some(own) = parts.get(1).filter(|door| parts[0] == "server" && DOORS.contains(&door.as_ref())) else {
+        return Vec::new();
+    };
+    let depth = parts.len() - 1 - usize::from(parts.last().is_some_and(|file| file == "mod.rs"));
+    let code: Vec<_> = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let known =
+        [named_after(&code.join("\n"), &"super::".repeat(depth)), named_after(&code.join("\n"), "crate::server::")];
+    let known = known.concat().into_iter().filter(|door| DOORS.contains(&door.as_str()) && door != own);
+    known.map(|door| format!("{} -> server/{door}", path.display())).collect()
+}
+
+/// What is named right after this beginning of a path, and not after a longer one.
+fn named_after(code: &str, start: &str) -> Vec<String> {
+    let ends = code.match_indices(start).filter(|(at, _)| !code[..*at].ends_with("super::"));
+    let rest = ends.map(|(at, _)| code[at + start.len()..].trim_start());
+    rest.flat_map(|rest| match rest.strip_prefix('{') {
+        Some(group) => group_heads(group),
+        None => head(rest).into_iter().collect(),
+    })
+    .collect()
 }
 
 /// The first part of a path below `src/`, without the ending.

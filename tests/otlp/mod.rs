@@ -8,7 +8,7 @@
 mod decode_json;
 mod decode_protobuf;
 mod messages;
-mod mutation;
+pub(crate) mod mutation;
 pub(crate) mod property;
 mod random;
 pub(crate) mod text;

@@ -2,8 +2,10 @@
 //! ends.
 
 mod compact;
+mod purge;
 mod start;
 mod stop;
+mod wired;
 
 use std::time::{Duration, Instant};
 

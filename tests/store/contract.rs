@@ -18,6 +18,7 @@ use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark, Wri
 
 use super::counted::p13_counted;
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
+use super::purge::{p15_purged, p15_purged_under_writes};
 use super::retention::{DAY, assert_same_as_new, days, today};
 use super::{ascending, batch, descending, scan, scanned, trace};
 use crate::support::database::{AT_ONCE, Database};
@@ -28,7 +29,8 @@ macro_rules! promises_of {
     ($($backend:ident),+) => { $(mod $backend {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
             p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p8_steady_with_copies, p9_safe, p10_recognised,
-            p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back, p13_counted);
+            p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back, p13_counted, p15_purged,
+            p15_purged_under_writes);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

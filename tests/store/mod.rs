@@ -14,6 +14,7 @@ mod histories;
 mod merging;
 mod names;
 mod places;
+mod purge;
 mod retention;
 mod traces;
 mod upgrade;

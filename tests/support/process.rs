@@ -26,6 +26,8 @@ pub(crate) struct Server {
     pub(crate) web: SocketAddr,
     /// Where it speaks Zipkin, when it was told to.
     pub(crate) zipkin: SocketAddr,
+    /// Where it answers Jaeger's gRPC query alone, when it was told to.
+    pub(crate) jaeger: SocketAddr,
     child: Child,
     log: Receiver<String>,
 }
@@ -77,7 +79,7 @@ impl Server {
         // Reads to the end, so that the server never waits for somebody to read its log.
         thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { grpc: nowhere, http: nowhere, web: nowhere, zipkin: nowhere, child, log }
+        Self { grpc: nowhere, http: nowhere, web: nowhere, zipkin: nowhere, jaeger: nowhere, child, log }
     }
 
     /// The number of its process.
@@ -116,9 +118,9 @@ impl Server {
         let Ok(line) = serde_json::from_str::<Value>(line) else { return };
         let address = |name: &str| line.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
         let message = line.get("message").and_then(Value::as_str);
-        if matches!(message, Some("starting" | "listening" | "listening for Zipkin")) {
-            let places = [&mut self.grpc, &mut self.http, &mut self.web, &mut self.zipkin];
-            for (name, place) in ["grpc", "http", "web", "zipkin"].into_iter().zip(places) {
+        if message.is_some_and(|message| message == "starting" || message.starts_with("listening")) {
+            let places = [&mut self.grpc, &mut self.http, &mut self.web, &mut self.zipkin, &mut self.jaeger];
+            for (name, place) in ["grpc", "http", "web", "zipkin", "jaeger"].into_iter().zip(places) {
                 *place = address(name).unwrap_or(*place);
             }
         }

@@ -1,4 +1,4 @@
-//! A server with both OTLP doors, and a store that can be made to wait or to fail.
+//! A server with both OTLP doors, and a store, in memory if nobody says else, that can be made to wait or to fail.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tracewell::ingest::{Ingest, IngestSettings};
 use tracewell::metrics::Metrics;
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
+use tracewell::server::intake::{DoorSettings, Doors};
 use tracewell::server::listen::{ListenSettings, serve};
-use tracewell::server::otlp::{DoorSettings, Doors, TraceService, router};
+use tracewell::server::otlp::{TraceService, router};
 use tracewell::store::memory::MemoryStore;
-use tracewell::store::{Batch, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written};
+use tracewell::store::{
+    Batch, NameScan, NameStream, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace,
+    Watermark, Work, Written,
+};
 
 /// Small, so that tests reach it with small bodies.
 pub(crate) const REQUEST_BYTES_MAX: usize = 200_000;
@@ -27,9 +31,9 @@ pub(crate) const QUEUE_BYTES_MAX: usize = 600_000;
 /// Long enough to never matter, short enough that a test that hangs ends.
 pub(crate) const A_WHILE: Duration = Duration::from_mins(1);
 
-/// The store in memory, behind a gate: a write takes a permit, and tells when it began and when it was done.
+/// A store behind a gate: a write takes a permit, and tells when it began and when it was done.
 pub(crate) struct GatedStore {
-    memory: MemoryStore,
+    inner: Arc<dyn SpanStore>,
     pub(crate) gate: Semaphore,
     pub(crate) begun: Semaphore,
     pub(crate) done: Semaphore,
@@ -38,8 +42,9 @@ pub(crate) struct GatedStore {
 }
 
 impl GatedStore {
+    /// How many spans the memory has.
     pub(crate) async fn span_count(&self) -> i64 {
-        self.memory.watermark().await.unwrap().0
+        self.inner.watermark().await.unwrap().0
     }
 }
 
@@ -51,49 +56,69 @@ impl SpanStore for GatedStore {
         let failure = self.failure.lock().unwrap().take();
         let written = match failure {
             Some(failure) => Err(failure),
-            None => self.memory.write(batches).await,
+            None => self.inner.write(batches).await,
         };
         self.done.add_permits(1);
         written
     }
 
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
-        self.memory.forget_receipts(age).await
+        self.inner.forget_receipts(age).await
     }
 
     async fn retain(
         &self,
         settings: &tracewell::store::RetentionSettings,
     ) -> Result<tracewell::store::Retained, StoreError> {
-        self.memory.retain(settings).await
+        self.inner.retain(settings).await
+    }
+
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.inner.purge().await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {
-        self.memory.trace(trace_id)
+        self.inner.trace(trace_id)
     }
 
     fn traces(&self, trace_ids: Vec<TraceId>, as_of: Option<Watermark>, work: Work) -> SpanStream {
-        self.memory.traces(trace_ids, as_of, work)
+        self.inner.traces(trace_ids, as_of, work)
     }
 
     fn scan_spans(&self, scan: Scan) -> SpanStream {
-        self.memory.scan_spans(scan)
+        self.inner.scan_spans(scan)
     }
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
-        self.memory.scan_keys(scan).await
+        self.inner.scan_keys(scan).await
+    }
+
+    async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
+        self.inner.scan_places(scan).await
+    }
+
+    async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        self.inner.rollups(request).await
+    }
+
+    async fn count_blocks(&self, scan: &Scan) -> Result<(), StoreError> {
+        self.inner.count_blocks(scan).await
+    }
+
+    fn names(&self, scan: NameScan) -> NameStream {
+        self.inner.names(scan)
     }
 
     async fn summaries(&self, ids: &[TraceId], as_of: Option<Watermark>) -> Result<Vec<TraceSummary>, StoreError> {
-        self.memory.summaries(ids, as_of).await
+        self.inner.summaries(ids, as_of).await
     }
 
     async fn watermark(&self) -> Result<Watermark, StoreError> {
-        self.memory.watermark().await
+        self.inner.watermark().await
     }
 
     async fn services(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
-        self.memory.services(after, limit).await
+        self.inner.services(after, limit).await
     }
 
     async fn operations(
@@ -102,15 +127,15 @@ impl SpanStore for GatedStore {
         after: Option<&Operation>,
         limit: usize,
     ) -> Result<Vec<Operation>, StoreError> {
-        self.memory.operations(service, after, limit).await
+        self.inner.operations(service, after, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.memory.ping().await
+        self.inner.ping().await
     }
 
     async fn close(&self) {
-        self.memory.close().await;
+        self.inner.close().await;
     }
 }
 
@@ -156,8 +181,13 @@ impl Server {
 
     /// A server whose writes wait, with a queue of so many requests and so long a time for each.
     pub(crate) async fn gated(queue_requests_max: usize, request_timeout: Duration) -> Self {
+        Self::over(Arc::<MemoryStore>::default(), queue_requests_max, request_timeout).await
+    }
+
+    /// The same before another store.
+    pub(crate) async fn over(inner: Arc<dyn SpanStore>, queue_requests_max: usize, request_timeout: Duration) -> Self {
         let store = Arc::new(GatedStore {
-            memory: MemoryStore::default(),
+            inner,
             gate: Semaphore::new(0),
             begun: Semaphore::new(0),
             done: Semaphore::new(0),

@@ -1,8 +1,10 @@
 //! Zipkin's format, without a server: what a request is in the model, and what the model is in Zipkin's words.
 
+pub(crate) mod any;
 mod decode;
 mod encode;
 mod merge;
+mod mutation;
 mod property;
 pub(crate) mod protobuf;
 

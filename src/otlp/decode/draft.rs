@@ -209,7 +209,7 @@ impl<'a> Assembly<'a> {
     }
 
     pub(crate) fn finish(self, repaired: u64) -> Decoded {
-        Decoded { spans: self.spans, rejected: self.rejected, repaired }
+        Decoded { spans: self.spans, rejected: self.rejected, repaired, begun_on_arrival: Vec::new() }
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Decoded {
     pub rejected: Rejected,
     /// How many texts were not UTF-8; each invalid part of them is U+FFFD now.
     pub repaired: u64,
+    /// Which of the good spans begin when they arrived, by their index, since nobody said when they did.
+    pub begun_on_arrival: Vec<usize>,
 }
 
 /// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same bytes), whatever it takes.

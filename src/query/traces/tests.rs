@@ -206,6 +206,9 @@ impl SpanStore for Counting {
     async fn retain(&self, settings: &crate::store::RetentionSettings) -> Result<crate::store::Retained, StoreError> {
         self.store.retain(settings).await
     }
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.store.purge().await
+    }
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.store.trace(trace_id)
     }

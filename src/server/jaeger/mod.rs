@@ -58,6 +58,12 @@ pub fn add_to(routes: Routes, door: &Arc<JaegerDoor>) -> Routes {
         .add_service(storage::capabilities())
 }
 
+/// Jaeger's query service alone, to which others can be added.
+#[must_use]
+pub fn query_routes(door: &Arc<JaegerDoor>) -> Routes {
+    Routes::new(v3::service(Arc::clone(door)))
+}
+
 /// What is at `/api/traces/{id}`, which is a path of Tempo's as well.
 pub fn trace_route(door: Arc<JaegerDoor>) -> MethodRouter {
     older::trace_route().with_state(door)

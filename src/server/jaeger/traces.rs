@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::super::room::Room;
 use super::super::status::Failure;
 use super::adjust::adjusted;
 use super::search::Asked;
@@ -86,25 +87,9 @@ impl Form {
     }
 }
 
-/// How many spans an answer has room for.
-pub(super) struct Room {
-    left: u64,
-    max: u64,
-}
-
-impl Room {
-    /// As many as one trace may have that is read as a whole.
-    pub(super) fn of(query: &Query) -> Self {
-        let max = query.settings().trace_spans_max;
-        Self { left: max, max }
-    }
-
-    fn take_one(&mut self) -> Result<(), Failure> {
-        let what =
-            || format!("it would have more than {} spans: ask for fewer traces, or for raw ones by gRPC", self.max);
-        self.left = self.left.checked_sub(1).ok_or_else(|| Failure::TooMuch(what()))?;
-        Ok(())
-    }
+/// What an answer has room for.
+pub(super) fn room(query: &Query) -> Room {
+    Room::of(query.settings(), "ask for fewer traces, or for raw ones by gRPC")
 }
 
 /// A trace with all its spans.
@@ -115,7 +100,7 @@ pub(super) async fn read(query: &Query, id: TraceId, form: Form, room: &mut Room
 async fn gather(mut stored: SpanStream, form: Form, room: &mut Room) -> Result<Vec<Span>, Failure> {
     let mut spans = Vec::new();
     while let Some(span) = stored.try_next().await.map_err(QueryError::from)? {
-        room.take_one()?;
+        room.take(&span)?;
         spans.push(span);
     }
     Ok(match form {
@@ -126,7 +111,7 @@ async fn gather(mut stored: SpanStream, form: Form, room: &mut Room) -> Result<V
 
 /// These traces, each with all its spans. One that is gone meanwhile, or never was, is left out.
 pub(super) async fn read_all(query: &Query, ids: &[TraceId], form: Form) -> Result<Vec<Vec<Span>>, Failure> {
-    let (mut room, mut traces) = (Room::of(query), Vec::new());
+    let (mut room, mut traces) = (self::room(query), Vec::new());
     for id in ids {
         match read(query, *id, form, &mut room).await {
             Ok(spans) => traces.push(spans),
@@ -226,7 +211,7 @@ impl Sender {
         let mut spans = match self.form {
             Form::Raw => spans,
             Form::Adjusted => {
-                let whole = gather(spans, self.form, &mut Room::of(&self.query)).await?;
+                let whole = gather(spans, self.form, &mut room(&self.query)).await?;
                 stream::iter(whole.into_iter().map(Ok)).boxed()
             }
         };

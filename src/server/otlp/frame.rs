@@ -15,8 +15,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::MetadataValue;
 
-use super::body::{Compression, Growing, next_data};
 use crate::ingest::Place;
+use crate::server::intake::body::{Compression, Growing, next_data};
 use crate::server::status::Failure;
 
 /// The flag that says whether the message is compressed, and its length.

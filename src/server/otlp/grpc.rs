@@ -18,10 +18,10 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
-use super::body::{self, Compression};
 use super::frame::{self, FrameError};
-use super::{Accepted, Doors};
 use crate::metrics::Protocol;
+use crate::server::intake::body::{self, Compression};
+use crate::server::intake::{Accepted, Doors};
 use crate::server::status::Failure;
 
 const EXPORT_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";

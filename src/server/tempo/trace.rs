@@ -10,9 +10,6 @@ use crate::model::{Span, TraceId};
 use crate::otlp::encode;
 use crate::query::{QueryError, size};
 
-/// The spans of one answer may come to so many bytes, as [`size`] estimates them: the whole trace is in memory, and once
-/// more as a message.
-const TRACE_BYTES_MAX: usize = 256 << 20;
 /// The digits of a trace's id; Tempo leaves those out that are zeros at its beginning.
 const ID_DIGITS: usize = 32;
 
@@ -71,15 +68,15 @@ impl Door {
         let settings = self.query.settings();
         let limit = settings.query_timeout;
         let spans_max = usize::try_from(settings.trace_spans_max).unwrap_or(usize::MAX);
+        let bytes_max = settings.answer_bytes_max;
         let read = async {
             let mut stream = self.query.trace(id).await?;
             let (mut spans, mut bytes) = (Vec::new(), 0_usize);
             while let Some(span) = stream.try_next().await? {
                 bytes = bytes.saturating_add(size::span(&span));
-                if spans.len() >= spans_max || bytes > TRACE_BYTES_MAX {
+                if spans.len() >= spans_max || bytes > bytes_max {
                     let reason = format!(
-                        "the trace is larger than {spans_max} spans or {} MiB; these are the first {} of its spans",
-                        TRACE_BYTES_MAX >> 20,
+                        "the trace is larger than {spans_max} spans or {bytes_max} bytes; these are the first {} of its spans",
                         spans.len()
                     );
                     return Ok(Read { spans, missing: Some(reason) });

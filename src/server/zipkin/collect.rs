@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 
-use super::super::otlp::http::take;
+use super::super::intake::http::take;
 use super::super::status::{Failure, accepted};
 use super::ZipkinDoor;
 use crate::metrics::Protocol;

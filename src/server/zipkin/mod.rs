@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use http::{HeaderValue, Response, header};
 use serde::Serialize;
 
-use super::otlp::Doors;
+use super::intake::{self, Doors};
 use super::status::{Encoding, Failure};
 use crate::query::{Query, QueryError};
 use crate::store::SpanStore;
@@ -86,7 +86,7 @@ pub fn router(door: Arc<ZipkinDoor>) -> Router {
 fn spans(door: &ZipkinDoor) -> Router<Arc<ZipkinDoor>> {
     let origins = door.doors.settings.cors_origins.clone();
     let take = post(collect::spans);
-    let take = if origins.is_empty() { take } else { take.layer(super::otlp::http::cors(origins)) };
+    let take = if origins.is_empty() { take } else { take.layer(intake::http::cors(origins)) };
     Router::new().route("/api/v2/spans", take.get(span_names))
 }
 

@@ -92,13 +92,19 @@ fn duration(comparison: Comparison, micros: u64) -> Field {
 /// The span has this annotation, or a tag of this name.
 pub(super) fn said(text: &str) -> Field {
     let there = |scope| compare(attribute(scope, text), Comparison::NotEqual, Literal::Nil);
-    let mut ways = vec![
-        there(Scope::Span),
-        there(Scope::Resource),
-        equal(&Reference::Intrinsic(Intrinsic::EventName), Literal::Text(text.to_owned())),
-    ];
+    let name = Reference::Intrinsic(Intrinsic::EventName);
+    let mut ways: Vec<_> = [Scope::Span, Scope::Resource].map(there).into();
+    match text {
+        // Who has not failed has no such tag, unless it came by Zipkin; but then it has failed.
+        "error" => ways = [Scope::Span, Scope::Resource].map(|scope| all(vec![there(scope), not_false(scope)])).into(),
+        "otel.status_code" => ways.push(by_otlp(any(vec![status(StatusCode::OK), status(StatusCode::ERROR)]))),
+        _ => ways.extend(
+            scope_of(text).map(|part| by_otlp(compare(part, Comparison::NotEqual, Literal::Text(String::new())))),
+        ),
+    }
+    ways.push(equal(&name, Literal::Text(text.to_owned())));
     if text == "error" {
-        ways.push(equal(&Reference::Intrinsic(Intrinsic::Status), Literal::Status(StatusCode::ERROR)));
+        ways.push(status(StatusCode::ERROR));
     }
     any(ways)
 }
@@ -113,29 +119,71 @@ pub(super) fn tag(key: &str, value: &str) -> Field {
     let places = [Scope::Span, Scope::Resource].map(|scope| attribute(scope, key));
     let mut ways: Vec<_> =
         places.iter().flat_map(|place| literals.iter().map(|literal| equal(place, literal.clone()))).collect();
-    if key == "error" {
-        let status = equal(&Reference::Intrinsic(Intrinsic::Status), Literal::Status(StatusCode::ERROR));
-        let message = Reference::Intrinsic(Intrinsic::StatusMessage);
-        ways.push(all(vec![status, equal(&message, Literal::Text(value.to_owned()))]));
+    match (key, value) {
+        ("error", _) => {
+            let mut shown = vec![by_zipkin()];
+            if value != "false" {
+                shown.push(compare(Reference::Intrinsic(Intrinsic::Status), Comparison::NotEqual, ERROR));
+            }
+            let message = equal(&Reference::Intrinsic(Intrinsic::StatusMessage), Literal::Text(value.to_owned()));
+            return any(vec![all(vec![any(ways), any(shown)]), by_otlp(all(vec![status(StatusCode::ERROR), message]))]);
+        }
+        ("otel.status_code", "OK") => ways.push(by_otlp(status(StatusCode::OK))),
+        ("otel.status_code", "ERROR") => ways.push(by_otlp(status(StatusCode::ERROR))),
+        (_, "") => {}
+        _ => ways.extend(scope_of(key).map(|part| by_otlp(equal(&part, Literal::Text(value.to_owned()))))),
     }
     any(ways)
+}
+
+const ERROR: Literal = Literal::Status(StatusCode::ERROR);
+
+fn status(code: StatusCode) -> Field {
+    equal(&Reference::Intrinsic(Intrinsic::Status), Literal::Status(code))
+}
+
+/// The attribute `error` is not the word or the value that says that nothing failed, which is not shown.
+fn not_false(scope: Scope) -> Field {
+    let said = [Literal::Bool(false), Literal::Text("false".to_owned())];
+    let said = said.map(|literal| field(Term::Not(Box::new(equal(&attribute(scope, "error"), literal)))));
+    all(said.into())
+}
+
+/// What of the instrumentation is shown as a tag of this name.
+fn scope_of(tag: &str) -> Option<Reference> {
+    match tag {
+        "otel.scope.name" => Some(Reference::Intrinsic(Intrinsic::InstrumentationName)),
+        "otel.scope.version" => Some(Reference::Intrinsic(Intrinsic::InstrumentationVersion)),
+        _ => None,
+    }
+}
+
+fn scope_is(comparison: Comparison) -> Field {
+    let name = Reference::Intrinsic(Intrinsic::InstrumentationName);
+    compare(name, comparison, Literal::Text("zipkin".to_owned()))
+}
+
+/// The span came by Zipkin.
+fn by_zipkin() -> Field {
+    scope_is(Comparison::Equal)
+}
+
+/// The span came by OTLP, so that it is shown with tags that are no attributes, and this holds.
+fn by_otlp(condition: Field) -> Field {
+    all(vec![scope_is(Comparison::NotEqual), condition])
 }
 
 /// What holds of a span when this attribute, by its place in [`PEER_KEYS`], names its remote service: those before it do
 /// not, and spans by OTLP have one only when they call. Spans by Zipkin have the first of these attributes.
 pub(super) fn is_remote_by(place: usize) -> Field {
     let kind = |kind| equal(&Reference::Intrinsic(Intrinsic::Kind), Literal::Kind(kind));
-    let scope = |comparison| {
-        let name = Reference::Intrinsic(Intrinsic::InstrumentationName);
-        compare(name, comparison, Literal::Text("zipkin".to_owned()))
-    };
     let calls = any(vec![kind(SpanKind::CLIENT), kind(SpanKind::PRODUCER)]);
     if place == 0 {
-        return any(vec![calls, scope(Comparison::Equal)]);
+        return any(vec![calls, by_zipkin()]);
     }
     let before = PEER_KEYS.iter().take(place);
     let missing = before.map(|(key, _)| compare(attribute(Scope::Span, key), Comparison::Equal, Literal::Nil));
-    all([calls, scope(Comparison::NotEqual)].into_iter().chain(missing).collect())
+    all([calls, scope_is(Comparison::NotEqual)].into_iter().chain(missing).collect())
 }
 
 /// The span's remote service is this.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 
+use super::super::room::Room;
 use super::super::status::Failure;
 use super::parameters::{Parameters, bad};
 use super::search::{self, Asked};
@@ -15,29 +16,16 @@ use crate::zipkin::{Span, encode};
 /// How many traces may be named in a request.
 const NAMED_TRACES_MAX: usize = 100;
 
-/// How many spans an answer has room for.
-struct Room {
-    left: u64,
-    max: u64,
-}
+const ADVICE: &str = "ask for fewer traces";
 
-impl Room {
-    /// As many as one trace may have that is read as a whole.
-    fn of(query: &Query) -> Self {
-        let max = query.settings().trace_spans_max;
-        Self { left: max, max }
-    }
-
-    fn take_one(&mut self) -> Result<(), Failure> {
-        let what = || format!("it would have more than {} spans: ask for fewer traces", self.max);
-        self.left = self.left.checked_sub(1).ok_or_else(|| Failure::TooMuch(what()))?;
-        Ok(())
-    }
+/// What an answer has room for.
+fn room(query: &Query) -> Room {
+    Room::of(query.settings(), ADVICE)
 }
 
 /// One trace by its id.
 pub(super) async fn one(query: &Query, id: String) -> Result<Vec<u8>, Failure> {
-    let spans = read(query, parse(&id).map_err(|reason| bad("traceId", reason))?, &mut Room::of(query)).await?;
+    let spans = read(query, parse(&id).map_err(|reason| bad("traceId", reason))?, &mut room(query)).await?;
     written(vec![spans], |mut traces| serde_json::to_vec(&traces.pop().unwrap_or_default())).await
 }
 
@@ -85,7 +73,7 @@ pub(super) async fn search(query: &Query, parameters: Parameters) -> Result<(Vec
 
 /// A trace that is gone meanwhile, or never was, is left out.
 async fn read_all(query: &Query, ids: &[TraceId]) -> Result<Vec<Vec<Span>>, Failure> {
-    let (mut room, mut traces) = (Room::of(query), Vec::new());
+    let (mut room, mut traces) = (self::room(query), Vec::new());
     for id in ids {
         match read(query, *id, &mut room).await {
             Ok(spans) => traces.push(spans),
@@ -100,7 +88,7 @@ async fn read(query: &Query, id: TraceId, room: &mut Room) -> Result<Vec<Span>, 
     let mut stored = query.trace(id).await?;
     let mut spans = Vec::new();
     while let Some(span) = stored.try_next().await.map_err(QueryError::from)? {
-        room.take_one()?;
+        room.take(&span)?;
         spans.push(encode::span(&span));
     }
     Ok(spans)

@@ -158,10 +158,10 @@ fn compactor_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> Pg
         .connect_lazy_with(options.clone())
 }
 
-/// One connection, for as long as a removal lasts.
+/// One connection for as long as a removal lasts, and one for who removes everything meanwhile.
 fn retainer_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(1)
+        .max_connections(2)
         .acquire_timeout(settings.acquire_wait_max)
         .idle_timeout(RETAINER_IDLE_MAX)
         .after_connect(|connection, _| {
@@ -212,6 +212,10 @@ impl SpanStore for PostgresStore {
 
     async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
         self.retainer.retain(settings).await
+    }
+
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.retainer.purge().await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

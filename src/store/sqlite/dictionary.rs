@@ -26,6 +26,12 @@ pub(super) struct Dictionary {
 }
 
 impl Dictionary {
+    /// Keeps nothing of what was read.
+    pub(super) fn forget(&self) {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The resources with these keys.
     pub(super) async fn resources(
         &self,

@@ -1,7 +1,7 @@
 //! Spans in a SQLite file: for a laptop, a test run, an edge box. One process at a time owns the file.
 //!
 //! `open.rs` opens it, `write.rs` is the way in, `search.rs` and `filter.rs` (which rows) and `read.rs` (what is in them) the
-//! way out, `names.rs` lists without reading spans, `rollups.rs` counts, `retain.rs` lets go what is old;
+//! way out, `names.rs` lists without reading spans, `rollups.rs` counts, `retain.rs` lets go what is old, `purge.rs` everything;
 //! `row.rs` and `dictionary.rs` turn columns into the model, `error.rs` sorts what SQLite may say. The tables and the
 //! views for people who ask in SQL are in `migrations/sqlite/`.
 
@@ -27,6 +27,7 @@ mod error;
 mod filter;
 mod names;
 mod open;
+mod purge;
 mod read;
 mod retain;
 mod rollups;
@@ -82,6 +83,10 @@ impl SpanStore for SqliteStore {
 
     async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
         retain::retain(&self.writer, &self.reader, settings).await
+    }
+
+    async fn purge(&self) -> Result<(), StoreError> {
+        purge::purge(&self.writer, &self.reader).await
     }
 
     fn trace(&self, trace_id: TraceId) -> SpanStream {

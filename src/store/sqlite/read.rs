@@ -134,6 +134,11 @@ impl Reader {
         Self { pool, dictionary: Dictionary::default() }
     }
 
+    /// Keeps nothing of what was read.
+    pub(super) fn forget(&self) {
+        self.dictionary.forget();
+    }
+
     pub(super) async fn begin(&self) -> Result<Reading, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
         let is_over = Arc::new(AtomicBool::new(false));

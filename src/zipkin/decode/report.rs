@@ -4,7 +4,8 @@
 //! * The tag `error` makes the status an error, whatever its value, which is the message unless it is `true`;
 //!   `otel.status_code`, which OpenTelemetry's exporters send, makes it what it says. Tags stay tags.
 //! * Without a timestamp, a span begins with its first annotation, else when it arrived, and that is marked: a span must
-//!   begin at some time to be found and to be forgotten. Without a duration it ends when it begins.
+//!   begin at some time to be found and to be forgotten. Which begin when they arrived is said beside them, since that is
+//!   nothing by which a request is known again. Without a duration a span ends when it begins.
 //! * A parent id of zeros is none, and so is an id that names itself.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::model::{Attribute, Attributes, Event, IdError, Resource, SpanId, Span
 use crate::model::{UnixNanos, Value};
 use crate::otlp::decode::draft::{self, Assembly, Draft, Shared};
 use crate::otlp::decode::memory::Full;
-use crate::otlp::decode::{Memory, RejectReason};
+use crate::otlp::decode::{Decoded, Memory, RejectReason};
 use crate::zipkin::marks::{self, Marks};
 use crate::zipkin::{Endpoint, Kind};
 
@@ -91,13 +92,24 @@ pub(super) struct Reports<'a> {
     memory: &'a Memory<'a>,
     assembly: Assembly<'a>,
     arrival: UnixNanos,
+    /// How many good spans there are.
+    good: usize,
+    /// Which of them begin when they arrived.
+    begun_on_arrival: Vec<usize>,
     /// By the service's name.
     resources: BTreeMap<String, Shared<Resource>>,
 }
 
 impl<'a> Reports<'a> {
     pub(super) fn new(memory: &'a Memory<'a>, arrival: UnixNanos) -> Self {
-        Self { memory, assembly: Assembly::new(memory), arrival, resources: BTreeMap::new() }
+        Self {
+            memory,
+            assembly: Assembly::new(memory),
+            arrival,
+            good: 0,
+            begun_on_arrival: Vec::new(),
+            resources: BTreeMap::new(),
+        }
     }
 
     /// Keeps a report of a message of so many bytes as a span, or rejects it; says which.
@@ -110,12 +122,18 @@ impl<'a> Reports<'a> {
         let Some(resource) = self.resources.get(&service) else { return Ok(false) };
         let marked = report.remote.service.len().saturating_mul(2).saturating_add(MARKS_BYTES);
         self.memory.take(marked)?;
+        let begins_on_arrival = report.timestamp == 0 && first_annotation(&report).is_none();
         let draft = draft(report, self.arrival);
-        self.assembly.add((draft, 1), bytes_max, resource, &Ok(marks::scope()))
+        let is_good = self.assembly.add((draft, 1), bytes_max, resource, &Ok(marks::scope()))?;
+        if is_good && begins_on_arrival {
+            self.memory.push(&mut self.begun_on_arrival, self.good)?;
+        }
+        self.good = self.good.saturating_add(usize::from(is_good));
+        Ok(is_good)
     }
 
-    pub(super) fn finish(self, repaired: u64) -> crate::otlp::decode::Decoded {
-        self.assembly.finish(repaired)
+    pub(super) fn finish(self, repaired: u64) -> Decoded {
+        Decoded { begun_on_arrival: self.begun_on_arrival, ..self.assembly.finish(repaired) }
     }
 }
 
@@ -170,9 +188,12 @@ fn times(report: &Report, arrival: UnixNanos) -> Option<(UnixNanos, UnixNanos, b
     let sent = report.timestamp.checked_mul(NANOS_PER_MICRO).map(UnixNanos)?;
     let duration = report.duration.checked_mul(NANOS_PER_MICRO)?;
     let is_missing = report.timestamp == 0;
-    let first = || report.annotations.iter().map(|event| event.time).filter(|time| time.0 > 0).min();
-    let start = if is_missing { first().unwrap_or(arrival) } else { sent };
+    let start = if is_missing { first_annotation(report).unwrap_or(arrival) } else { sent };
     Some((start, UnixNanos(start.0.checked_add(duration)?), is_missing))
+}
+
+fn first_annotation(report: &Report) -> Option<UnixNanos> {
+    report.annotations.iter().map(|event| event.time).filter(|time| time.0 > 0).min()
 }
 
 fn kind(kind: Option<Kind>) -> SpanKind {

@@ -109,6 +109,26 @@ fn several_servers_may_share_one_id() {
 }
 
 #[test]
+fn several_servers_may_share_one_id_and_not_say_so() {
+    check(
+        "1 - CLIENT web -\n 1 - SERVER a -\n 1 - SERVER b -\n 2 1 CLIENT a db\n 3 1 CLIENT b db
+         => a>db 1/0, b>db 1/0, web>a 1/0, web>b 1/0",
+    );
+}
+
+#[test]
+fn several_spans_may_have_one_id() {
+    check(
+        "1 - SERVER web user\n 2 1 CLIENT web db\n 2 1 CLIENT app db => app>db 1/0, user>web 1/0, web>app 1/0, web>db 1/0",
+    );
+}
+
+#[test]
+fn a_span_that_is_its_own_parent_is_below_the_root() {
+    check("1 - SERVER web user\n 2 2 CLIENT web db => user>web 1/0, web>db 1/0");
+}
+
+#[test]
 fn what_is_in_a_circle_is_below_no_root() {
     check("1 - SERVER web user\n 2 3 SERVER a x\n 3 2 SERVER b y => user>web 1/0");
     check("1 1 SERVER web user => user>web 1/0");

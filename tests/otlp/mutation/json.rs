@@ -75,9 +75,14 @@ const NAMES: [&str; 30] = [
 
 /// The text with one change, for which something may be taken from another one.
 pub(super) fn change(text: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    change_with(&NAMES, text, other, random)
+}
+
+/// The same, with other names for new members.
+pub(crate) fn change_with(names: &[&str], text: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let Ok(mut tree) = serde_json::from_slice::<Tree>(text) else { return super::bytes::change(text, random) };
     let other = serde_json::from_slice::<Tree>(other).ok();
-    change_some(&mut tree, other.as_ref(), random);
+    change_some(&mut tree, other.as_ref(), names, random);
     let mut changed = String::new();
     write(&tree, &mut changed);
     changed.into_bytes()
@@ -107,20 +112,20 @@ fn between<T>(open: char, close: char, parts: &[T], out: &mut String, write: imp
 }
 
 /// Goes down into the tree a random way, and changes what is there.
-fn change_some(tree: &mut Tree, other: Option<&Tree>, random: &mut Random) {
+fn change_some(tree: &mut Tree, other: Option<&Tree>, names: &[&str], random: &mut Random) {
     let goes_down = random.below(8) > 0;
     match tree {
         Tree::List(items) if goes_down && !items.is_empty() => {
             let index = random.index(items.len());
-            change_some(&mut items[index], other, random);
+            change_some(&mut items[index], other, names, random);
         }
         Tree::Object(members) if goes_down && !members.is_empty() => {
             let index = random.index(members.len());
-            change_some(&mut members[index].1, other, random);
+            change_some(&mut members[index].1, other, names, random);
         }
         Tree::List(items) if random.below(3) > 0 => change_list(items, random, |random| new_tree(other, random)),
         Tree::Object(members) if random.below(3) > 0 => {
-            let member = |random: &mut Random| ((*random.one_of(&NAMES)).to_owned(), new_tree(other, random));
+            let member = |random: &mut Random| ((*random.one_of(names)).to_owned(), new_tree(other, random));
             change_list(members, random, member);
         }
         place => *place = new_tree(other, random),

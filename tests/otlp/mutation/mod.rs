@@ -5,8 +5,8 @@
 //! as a file in the corpus, it is tried for ever.
 
 mod bytes;
-mod json;
-mod protobuf;
+pub(crate) mod json;
+pub(crate) mod protobuf;
 
 use std::fs;
 use std::path::Path;
@@ -25,10 +25,10 @@ const ROUND_REQUESTS: u64 = 1_000;
 const RANDOM_REQUESTS: usize = 64;
 
 /// Where broken bytes start from, by their names.
-type Seeds = Vec<(String, Vec<u8>)>;
+pub(crate) type Seeds = Vec<(String, Vec<u8>)>;
 
 /// The files of a fuzz target's corpus that are kept: those with an ending.
-fn corpus(target: &str) -> Seeds {
+pub(crate) fn corpus(target: &str) -> Seeds {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some()).collect();
@@ -48,13 +48,13 @@ impl Drop for Shown<'_> {
     }
 }
 
-fn hold(property: fn(&[u8]), name: &str, request: &[u8]) {
+pub(crate) fn hold(property: fn(&[u8]), name: &str, request: &[u8]) {
     let _shown = Shown(name, request);
     property(request);
 }
 
 /// Changes seeds at random, one to four times each, and sees that the property still holds.
-fn hold_changed(seeds: &Seeds, change: fn(&[u8], &[u8], &mut Random) -> Vec<u8>, property: fn(&[u8])) {
+pub(crate) fn hold_changed(seeds: &Seeds, change: fn(&[u8], &[u8], &mut Random) -> Vec<u8>, property: fn(&[u8])) {
     let mut random = random();
     for _ in 0..rounds(3) * ROUND_REQUESTS {
         let (name, seed) = random.one_of(seeds);

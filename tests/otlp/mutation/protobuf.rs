@@ -48,7 +48,7 @@ const CONTENTS: [&[u8]; 12] = [
 ];
 
 /// The message with one change, for which something may be taken from another one.
-pub(super) fn change(message: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn change(message: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let Some(mut fields) = fields(message, DEPTH_MAX) else { return super::bytes::change(message, random) };
     change_some(&mut fields, other, random);
     encode(&fields)

@@ -48,6 +48,10 @@ impl SpanStore for Compacting {
         self.0.compact(settings).await
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.0.purge().await
+    }
+
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.0.trace(trace_id)
     }

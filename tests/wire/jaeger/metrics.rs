@@ -89,3 +89,15 @@ async fn from_rollups() {
     store.write(&[Batch::new(hour())]).await.unwrap();
     is_right(&Jaeger::before(store, QuerySettings::default()).await).await;
 }
+
+/// Guarantee: a step that is said to be the shortest is one, and a shorter one is not.
+#[tokio::test]
+async fn the_shortest_step_is_told() {
+    let jaeger = Jaeger::with(hour()).await;
+    let told = jaeger.json("/api/metrics/minstep").await;
+    assert_eq!(told, json!({ "data": 1, "total": 0, "limit": 0, "offset": 0, "errors": null }));
+    jaeger.json("/api/metrics/calls?service=shop&endTs=3590000&lookback=5&step=1&ratePer=10").await;
+    let path = "/api/metrics/calls?service=shop&endTs=3590000&lookback=5&ratePer=10&step=0";
+    assert_eq!(jaeger.get(path).await.status.as_u16(), 400);
+    assert_eq!(jaeger.get("/api/metrics/minstep?service=shop").await.status.as_u16(), 400);
+}

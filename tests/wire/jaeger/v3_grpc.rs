@@ -1,15 +1,17 @@
 //! `jaeger.api_v3.QueryService`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
 use prost_types::Timestamp;
 use tonic::{Code, Streaming};
-use tracewell::model::{Span, Value};
+use tracewell::model::{Keyed, Scope, Span, Value};
+use tracewell::query::QuerySettings;
 use tracewell::server::generated::jaeger::api_v3 as proto;
 
-use super::{CONDITIONS, Jaeger, attributes, shop};
+use super::{ALL_TIME, CONDITIONS, Jaeger, attributes, encoded, object, shop};
 use crate::support::{span, trace_id};
 
 /// Twice what a part may have.
@@ -154,4 +156,55 @@ async fn names_and_calls_are_listed() {
     let calls = jaeger.v3().get_dependencies(request).await.unwrap().into_inner().dependencies;
     let call = proto::Dependency { parent: "shop".to_owned(), child: "db".to_owned(), call_count: 1 };
     assert_eq!(calls, [call]);
+}
+
+/// Of thousands of traces, of which the three newest are of an instrumentation of their own, a search may look at ten.
+async fn limited() -> Jaeger {
+    let settings = QuerySettings { work_spans_max: 10, ..QuerySettings::default() };
+    let lib = Arc::new(Keyed::new(Scope { name: "lib".to_owned(), ..Scope::default() }));
+    let other = Arc::new(Keyed::new(Scope::default()));
+    let scope = |id| Arc::clone(if id > 5_000 { &lib } else { &other });
+    Jaeger::limited((1..=5_003).map(|id| Span { scope: scope(id), ..span(id, id, id) }).collect(), settings).await
+}
+
+/// Scenario: a search that reaches the limit on work after it found something. Guarantee: what it found comes with a note
+/// that there may be more, by gRPC and by HTTP.
+#[tokio::test]
+async fn a_part_is_said_to_be_one() {
+    let jaeger = limited().await;
+    let query = Some(asked(&[], &[("scope.name", "lib")]));
+    let some = jaeger.v3().find_traces(proto::FindTracesRequest { query }).await.unwrap();
+    let said = some.metadata().get("warning").map(|text| text.to_str().unwrap().to_owned());
+    assert!(said.unwrap_or_default().contains("limit on work"), "{:?}", some.metadata());
+    assert_eq!(traces(some.into_inner()).await.len(), 3);
+    let attributes = encoded(&object(&[("scope.name", "lib")]));
+    let some = jaeger.get(&format!("/api/v3/traces?{ALL_TIME}&query.attributes={attributes}")).await;
+    assert!(some.header("warning").unwrap_or_default().contains("limit on work"), "{}", some.status);
+}
+
+/// Scenario: a search that reaches the limit on work before it found anything. Guarantee: that is not said as if there were
+/// nothing, by gRPC and by HTTP.
+#[tokio::test]
+async fn an_empty_part_is_an_error() {
+    let jaeger = limited().await;
+    let nowhere = [("scope.name", "nowhere")];
+    let query = Some(asked(&[], &nowhere));
+    let refused = jaeger.v3().find_traces(proto::FindTracesRequest { query }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    assert!(refused.message().contains("nothing was found so far"), "{refused:?}");
+    let attributes = encoded(&object(&nowhere));
+    let refused = jaeger.get(&format!("/api/v3/traces?{ALL_TIME}&query.attributes={attributes}")).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", refused.text());
+    assert!(refused.text().contains("nothing was found so far"), "{}", refused.text());
+}
+
+/// Guarantee: an answer that is whole has no note.
+#[tokio::test]
+async fn what_is_whole_has_no_note() {
+    let jaeger = Jaeger::with(shop()).await;
+    let all = jaeger.v3().find_traces(proto::FindTracesRequest { query: Some(everything()) }).await.unwrap();
+    assert!(all.metadata().get("warning").is_none());
+    let none = asked(&[], &[("http.route", "/nowhere")]);
+    let none = jaeger.v3().find_traces(proto::FindTracesRequest { query: Some(none) }).await.unwrap();
+    assert!(none.metadata().get("warning").is_none());
 }

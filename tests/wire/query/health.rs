@@ -28,6 +28,9 @@ async fn every_service_has_a_health() {
         "",
         "tracewell.v1.TraceQuery",
         "tempopb.StreamingQuerier",
+        "jaeger.api_v3.QueryService",
+        "jaeger.storage.v2.TraceReader",
+        "jaeger.storage.v2.DependencyReader",
         "opentelemetry.proto.collector.trace.v1.TraceService",
     ] {
         let response = client.check(about(name)).await.unwrap().into_inner();

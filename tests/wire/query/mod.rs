@@ -43,7 +43,7 @@ impl Served {
 
 pub(crate) async fn served_with(store: Arc<dyn SpanStore>, settings: QuerySettings) -> Served {
     let (_, health) = Health::new().await;
-    let (reflection_v1, reflection_v1alpha) = reflection::services().unwrap();
+    let (reflection_v1, reflection_v1alpha) = reflection::services(&reflection::ALL).unwrap();
     let routes = query::routes(Arc::new(Query::new(store, settings)));
     let routes = routes.add_service(health).add_service(reflection_v1).add_service(reflection_v1alpha);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

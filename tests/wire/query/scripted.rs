@@ -55,6 +55,9 @@ impl SpanStore for Scripted {
     async fn retain(&self, _: &tracewell::store::RetentionSettings) -> Result<tracewell::store::Retained, StoreError> {
         Err(busy())
     }
+    async fn purge(&self) -> Result<(), StoreError> {
+        Err(busy())
+    }
     fn trace(&self, _: TraceId) -> SpanStream {
         let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take();
         trace.unwrap_or_else(|| stream::empty().boxed())

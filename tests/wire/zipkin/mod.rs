@@ -10,11 +10,15 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tonic::transport::{Channel, Endpoint};
 use tracewell::query::{Query, QuerySettings};
+use tracewell::server::generated::tracewell_v1::trace_query_client::TraceQueryClient;
+use tracewell::server::intake::{DoorSettings, Doors};
 use tracewell::server::listen::ListenSettings;
-use tracewell::server::otlp::{DoorSettings, Doors};
+use tracewell::server::query;
 use tracewell::server::zipkin::{ZipkinDoor, router};
 use tracewell::store::SpanStore;
+use tracewell::store::memory::MemoryStore;
 
 use super::client::{Answer, JSON};
 use super::server::{A_WHILE, Listening, REQUEST_BYTES_MAX, Server};
@@ -27,36 +31,60 @@ mod send;
 struct Zipkin {
     server: Server,
     door: Listening,
+    /// Where `tracewell.v1` is.
+    own: Listening,
 }
 
 impl Zipkin {
     async fn start() -> Self {
-        let zipkin = Self::gated(100, A_WHILE, QuerySettings::default()).await;
+        Self::over(Arc::<MemoryStore>::default()).await
+    }
+
+    /// The same before another store.
+    async fn over(store: Arc<dyn SpanStore>) -> Self {
+        let server = Server::over(store, 100, A_WHILE).await;
+        let zipkin = Self::before(server, A_WHILE, QuerySettings::default()).await;
         zipkin.server.store.gate.add_permits(1_000_000);
         zipkin
     }
 
     async fn gated(queue_requests_max: usize, request_timeout: Duration, settings: QuerySettings) -> Self {
-        let server = Server::gated(queue_requests_max, request_timeout).await;
+        Self::before(Server::gated(queue_requests_max, request_timeout).await, request_timeout, settings).await
+    }
+
+    async fn before(server: Server, request_timeout: Duration, settings: QuerySettings) -> Self {
         let cors_origins = vec!["https://*.shop.example".to_owned()];
         let doors = DoorSettings { request_bytes_max: REQUEST_BYTES_MAX, request_timeout, cors_origins };
         let doors = Doors::new(server.ingest.clone(), Arc::clone(&server.metrics), doors);
         let store = Arc::clone(&server.store) as Arc<dyn SpanStore>;
         let query = Arc::new(Query::new(Arc::clone(&store), settings));
+        let own = query::routes(Arc::clone(&query)).into_axum_router();
+        let own = Listening::start(own, ListenSettings::default()).await;
         let door = Listening::start(router(ZipkinDoor::new(doors, query, store)), ListenSettings::default()).await;
-        Self { server, door }
+        Self { server, door, own }
     }
 
     /// A server that has these spans.
     async fn with(spans: &Value) -> Self {
         let zipkin = Self::start().await;
-        let answer = zipkin.post(&[("content-type", JSON)], spans.to_string()).await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (202, ""));
+        zipkin.take(spans).await;
         zipkin
+    }
+
+    /// Takes these spans.
+    async fn take(&self, spans: &Value) {
+        let answer = self.post(&[("content-type", JSON)], spans.to_string()).await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (202, ""));
     }
 
     async fn post(&self, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         request(self.door.address, Method::POST, "/api/v2/spans", headers, body).await
+    }
+
+    /// A client of `tracewell.v1`.
+    fn own(&self) -> TraceQueryClient<Channel> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.own.address)).unwrap();
+        TraceQueryClient::new(endpoint.connect_lazy())
     }
 
     async fn get(&self, path: &str) -> Answer {

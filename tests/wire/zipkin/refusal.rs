@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracewell::query::QuerySettings;
 
-use super::{A_WHILE, Zipkin, span};
+use super::{A_WHILE, Zipkin, and, span};
 
 #[tokio::test]
 async fn a_bad_parameter_is_a_400_that_names_it() {
@@ -98,4 +98,21 @@ async fn dependencies_stop_at_the_limit_on_work() {
     let answer = zipkin.get("/api/v2/dependencies?endTs=10").await;
     assert_eq!(answer.status.as_u16(), 422);
     assert!(answer.text().contains("more than 3 spans"), "{}", answer.text());
+}
+
+/// Scenario: spans whose texts come to more bytes than an answer may have. Guarantee: an error that says so.
+#[tokio::test]
+async fn what_has_too_many_bytes_is_said_and_not_cut() {
+    let settings = QuerySettings { answer_bytes_max: 5_000, ..QuerySettings::default() };
+    let zipkin = Zipkin::gated(100, A_WHILE, settings).await;
+    zipkin.server.store.gate.add_permits(100);
+    let long = |trace, id| and(span(trace, id, 5), &json!({ "tags": { "text": "x".repeat(2_000) } }));
+    zipkin.take(&json!([long(1, 1), long(1, 2), long(2, 3), long(2, 4), span(3, 5, 5)])).await;
+    assert_eq!(zipkin.json("/api/v2/trace/1").await.as_array().unwrap().len(), 2);
+    for path in ["/api/v2/traceMany?traceIds=1,2", "/api/v2/traces?endTs=10"] {
+        let answer = zipkin.get(path).await;
+        assert_eq!(answer.status.as_u16(), 422, "{path}: {}", answer.text());
+        assert!(answer.text().contains("more than 5000 bytes"), "{path}: {}", answer.text());
+    }
+    assert_eq!(zipkin.json("/api/v2/traceMany?traceIds=1,3").await.as_array().unwrap().len(), 2);
 }

@@ -22,6 +22,8 @@ pub(super) const PARAMETERS: [&str; 8] =
 
 /// An hour, as with Jaeger.
 const LOOKBACK_MILLIS: u64 = 3_600_000;
+/// Any whole number of milliseconds may be a step.
+pub(super) const STEP_MILLIS_MIN: u64 = 1;
 /// A minute: rollups are by the minute.
 const STEP_MILLIS: u64 = 60_000;
 /// Ten minutes, as with Jaeger.

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::super::clock::now;
 use super::super::status::{Encoding, Failure};
 use super::parameters::{Parameters, Spelling, bad};
-use super::traces::{self, Form, Room};
+use super::traces::{self, Form};
 use super::{JaegerDoor, in_time, json, names, noted, summaries};
 use crate::model::{Span, TraceId, UnixNanos};
 use crate::otlp::decode;
@@ -51,6 +51,7 @@ pub(super) fn router() -> Router<Arc<JaegerDoor>> {
         .route("/api/operations", get(operations))
         .route("/api/traces", get(search))
         .route("/api/dependencies", get(dependencies))
+        .route("/api/metrics/minstep", get(step_min))
         .route("/api/metrics/{kind}", get(series))
         .route("/api/transform", post(transform).layer(DefaultBodyLimit::max(TRANSFORM_BYTES_MAX)))
         .route("/api/archive/{id}", post(async || refusal(&Failure::Unsupported(NO_ARCHIVE))))
@@ -134,7 +135,7 @@ async fn trace(State(door): Door, Path(id): Path<String>, uri: Uri) -> Response<
         asked.count("end")?;
         let form = Form::of(asked.flag("raw")?);
         let id = traces::parse(&id).map_err(|reason| bad("traceID", reason))?;
-        written(vec![traces::read(query, id, form, &mut Room::of(query)).await?], Vec::new(), is_pretty).await
+        written(vec![traces::read(query, id, form, &mut traces::room(query)).await?], Vec::new(), is_pretty).await
     }))
     .await
 }
@@ -163,11 +164,20 @@ fn before(asked: &Parameters, lookback_millis: u64) -> Result<(UnixNanos, UnixNa
     if start == end { Err(bad("endTs", "must be later than 0")) } else { Ok((start, end)) }
 }
 
+/// How short the steps of series may be, which is as short as they can be said.
+async fn step_min(uri: Uri) -> Response<Body> {
+    shown(async {
+        let (_, is_pretty) = parameters(&uri, &[])?;
+        enveloped(&metrics::STEP_MILLIS_MIN.to_string(), 0, Vec::new(), is_pretty)
+    })
+    .await
+}
+
 async fn series(State(door): Door, Path(kind): Path<String>, uri: Uri) -> Response<Body> {
     let query = &door.query;
     shown(in_time(query, async {
         let Some(kind) = metrics::Kind::of(&kind) else {
-            return Err(Failure::Unimplemented("there are latencies, calls and errors at /api/metrics/"));
+            return Err(Failure::Unimplemented("there are latencies, calls, errors and minstep at /api/metrics/"));
         };
         let (asked, is_pretty) = parameters(&uri, &metrics::PARAMETERS)?;
         let family = metrics::family(query, kind, &asked).await?;

@@ -17,7 +17,7 @@ use super::super::super::generated::jaeger::api_v3 as proto;
 use super::super::super::status::{Failure, TEXT};
 use super::super::parameters::{Parameters, Spelling, bad};
 use super::super::search::{self, Asked, Wanted};
-use super::super::traces::{self, Form, Room};
+use super::super::traces::{self, Form};
 use super::super::{JaegerDoor, in_time, json, names, noted, summaries as told};
 use crate::model::{Operation, Span, TraceId, Value};
 use crate::otlp::{encode, encode_json};
@@ -90,7 +90,7 @@ async fn trace(State(door): Door, Path(id): Path<String>, request: Uri) -> Respo
         asked.rfc3339("startTime")?;
         asked.rfc3339("endTime")?;
         let form = Form::of(asked.flag("rawTraces")?);
-        written(vec![traces::read(query, trace_id(&id)?, form, &mut Room::of(query)).await?]).await
+        written(vec![traces::read(query, trace_id(&id)?, form, &mut traces::room(query)).await?]).await
     }))
     .await
 }

@@ -21,6 +21,8 @@ use super::history::Damage;
 use super::write::Lease;
 use crate::store::{Compaction, CompactionSettings, StoreError};
 
+pub(super) use partitions::drop_compacted;
+
 /// The class of the advisory locks of steps; shared by writers, taken alone by who compacts.
 const STEP_LOCK: i32 = 1_953_653_091;
 /// The lock of who compacts, or changes the history in another way.

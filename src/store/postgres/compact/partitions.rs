@@ -86,7 +86,10 @@ pub(super) async fn measure(connection: &mut PgConnection) -> Result<(), StoreEr
 /// Drops the partitions of steps that were compacted longer ago than `age`. Detaching lets nobody wait, and waits itself for
 /// whoever reads with an older snapshot. That may be somebody's dump of an hour: it is given up soon, and the next call
 /// brings to its end what was cut off half way. Nobody sees the rows any more, all that waits is their space.
-pub(super) async fn drop_compacted(connection: &mut PgConnection, age: Duration) -> Result<(), StoreError> {
+pub(in crate::store::postgres) async fn drop_compacted(
+    connection: &mut PgConnection,
+    age: Duration,
+) -> Result<(), StoreError> {
     connection.execute(LOCK_WAIT_MAX).await.map_err(meaning)?;
     let steps: Vec<(i32, bool, bool)> =
         sqlx::query_as(DROPPABLE).bind(age.as_secs_f64()).fetch_all(&mut *connection).await.map_err(meaning)?;

@@ -1,12 +1,14 @@
 //! Retention: removes what is old, or too much. A day of the history goes as a whole: its partitions are dropped
 //! (`day.rs`). Spans whose clock was wrong, in the partitions of no day, are deleted by their arrival (`odd.rs`). What is
 //! derived from spans goes with them, in the same transaction, or is made anew of those that stay (`traces.rs`). At last,
-//! rows that spans share go when no span has them (`unused.rs`). Hot rows stay until they are history.
+//! rows that spans share go when no span has them (`unused.rs`). Hot rows stay until they are history. All at once goes only
+//! when somebody asks for it (`purge.rs`).
 //!
 //! One process at a time does this, and not while one compacts: both change the history.
 
 mod day;
 mod odd;
+mod purge;
 mod traces;
 mod unused;
 

@@ -26,7 +26,7 @@ const CLOSED: &str = "\
 
 /// Of each table its name, its key, and a statement for the keys that nobody has vouched for since a generation and that
 /// are in no span.
-const TABLES: [(&str, &str, &str); 4] = [
+pub(super) const TABLES: [(&str, &str, &str); 4] = [
     (
         "operation",
         "operation_id",
@@ -65,10 +65,7 @@ pub(super) async fn remove(connection: &mut PgConnection, done: &mut Retained) -
         return Ok(());
     }
     let (closed, generation, now) = next_generation(connection).await?;
-    let steps: Vec<i32> = sqlx::query_scalar(CLOSED).bind(closed).fetch_all(&mut *connection).await.map_err(meaning)?;
-    for step in steps {
-        wait_for_writers(step, connection).await?;
-    }
+    wait_for_steps(closed, connection).await?;
     for (table, key, unused) in TABLES {
         let query = sqlx::query_scalar(unused).bind(generation);
         let ids: Vec<i64> = query.fetch_all(&mut *connection).await.map_err(meaning)?;
@@ -79,6 +76,22 @@ pub(super) async fn remove(connection: &mut PgConnection, done: &mut Retained) -
         }
     }
     sqlx::query(SWEPT).bind(now).execute(connection).await.map_err(meaning)?;
+    Ok(())
+}
+
+/// Begins a generation and waits for all who write under earlier ones: the last step that they wrote to, and the generation.
+pub(super) async fn wait_for_old_writers(connection: &mut PgConnection) -> Result<(i32, i32), StoreError> {
+    let (closed, generation, _) = next_generation(connection).await?;
+    wait_for_steps(closed, connection).await?;
+    Ok((closed, generation))
+}
+
+/// Waits until nobody writes to the steps up to this one.
+async fn wait_for_steps(closed: i32, connection: &mut PgConnection) -> Result<(), StoreError> {
+    let steps: Vec<i32> = sqlx::query_scalar(CLOSED).bind(closed).fetch_all(&mut *connection).await.map_err(meaning)?;
+    for step in steps {
+        wait_for_writers(step, connection).await?;
+    }
     Ok(())
 }
 

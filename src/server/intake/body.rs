@@ -32,7 +32,7 @@ const USUAL_RATIO: usize = 4;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(in crate::server) enum Compression {
     None,
     Gzip,
     /// HTTP's `deflate`, which is the zlib format.
@@ -41,7 +41,7 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+    pub(in crate::server) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
         let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(Self::None) };
         let name = String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_lowercase();
         match name.as_str() {
@@ -64,11 +64,11 @@ impl Compression {
 }
 
 /// Bytes that grow, all of them held by a request's place.
-pub(super) struct Growing<'a> {
+pub(in crate::server) struct Growing<'a> {
     place: &'a Place,
     bytes: Vec<u8>,
     /// No more is expected; what comes all the same has room too.
-    pub(super) expected_bytes: usize,
+    pub(in crate::server) expected_bytes: usize,
     /// What the place holds for something else.
     beside_bytes: usize,
     /// A decompressor keeps so many of the last bytes for itself.
@@ -77,15 +77,15 @@ pub(super) struct Growing<'a> {
 
 impl<'a> Growing<'a> {
     /// No bytes, beside those that the place holds already.
-    pub(super) fn new(place: &'a Place, expected_bytes: usize) -> Self {
+    pub(in crate::server) fn new(place: &'a Place, expected_bytes: usize) -> Self {
         Self { place, bytes: Vec::new(), expected_bytes, beside_bytes: place.bytes(), window_bytes_max: 0 }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::server) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    pub(super) fn append(&mut self, data: &[u8]) -> Result<(), IngestError> {
+    pub(in crate::server) fn append(&mut self, data: &[u8]) -> Result<(), IngestError> {
         self.make_room(data.len())?;
         self.bytes.extend_from_slice(data);
         Ok(())
@@ -107,13 +107,13 @@ impl<'a> Growing<'a> {
     }
 
     /// All bytes; the place holds what it held for something else, and them.
-    pub(super) fn finish(self) -> Bytes {
+    pub(in crate::server) fn finish(self) -> Bytes {
         self.bytes.into()
     }
 }
 
 /// Reads a whole body, held by its place.
-pub(super) async fn read(body: &mut Body, place: &Place, bytes_max: usize) -> Result<Bytes, Failure> {
+pub(in crate::server) async fn read(body: &mut Body, place: &Place, bytes_max: usize) -> Result<Bytes, Failure> {
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
     let mut whole = Growing::new(place, announced.unwrap_or(bytes_max));
     while let Some(data) = next_data(body).await {
@@ -127,7 +127,9 @@ pub(super) async fn read(body: &mut Body, place: &Place, bytes_max: usize) -> Re
 }
 
 /// The next piece of a body; `None` at its end.
-pub(super) async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(body: &mut B) -> Option<Result<Bytes, B::Error>> {
+pub(in crate::server) async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(
+    body: &mut B,
+) -> Option<Result<Bytes, B::Error>> {
     loop {
         match body.frame().await?.map(Frame::into_data) {
             Ok(Ok(data)) => return Some(Ok(data)),
@@ -140,7 +142,7 @@ pub(super) async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(body: &mut B) -
 
 /// Reads the rest of a refused request's body and keeps nothing of it: a client that is cut off while it sends may not
 /// hear why, and has to connect anew to send the same again. One that sends more than this is cut off.
-pub(super) async fn discard<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, bytes_max: usize) {
+pub(in crate::server) async fn discard<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, bytes_max: usize) {
     let mut length = 0_usize;
     while length <= bytes_max
         && let Some(Ok(data)) = next_data(&mut body).await
@@ -150,7 +152,7 @@ pub(super) async fn discard<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, byte
 }
 
 /// Waits for it until then: `None` if it takes longer.
-pub(super) async fn until<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+pub(in crate::server) async fn until<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
     match deadline {
         Some(deadline) => timeout_at(deadline, work).await.ok(),
         // Later than clocks go.
@@ -160,7 +162,7 @@ pub(super) async fn until<T>(deadline: Option<Instant>, work: impl Future<Output
 
 /// Undoes the compression of a body, up to a limit of what comes out. Its place holds both bodies meanwhile, and in the
 /// end what came out.
-pub(super) async fn decompress(
+pub(in crate::server) async fn decompress(
     compression: Compression,
     place: Place,
     body: Bytes,
@@ -216,7 +218,7 @@ fn decompressor(compression: Compression, body: &[u8]) -> io::Result<Box<dyn Rea
 /// Does a piece of work on a body of this size: a small one here, a large one on a thread of its own, so that sockets
 /// are served meanwhile. A panic is a bug's answer to one request, not the end of a connection: its client would only
 /// send the same again.
-pub(super) async fn offload<T: Send + 'static>(
+pub(in crate::server) async fn offload<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
