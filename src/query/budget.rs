@@ -96,3 +96,53 @@ impl Budget {
 fn half(time: Duration) -> Duration {
     time.checked_div(2).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn budget(work_spans_max: u64, work_time_max: Duration, query_timeout: Duration) -> Budget {
+        Budget::new(&QuerySettings { work_spans_max, work_time_max, query_timeout, ..QuerySettings::default() })
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Scenario: work may take longer than its caller waits. Guarantee: it ends when half of that has passed, so that there
+    /// is an answer that says how far it came.
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_before_the_caller_goes() {
+        let budget = budget(u64::MAX, 60 * SECOND, 10 * SECOND);
+        let began = Instant::now();
+        assert_eq!(budget.within(budget.rest(), pending::<()>()).await, None);
+        assert!((5 * SECOND..6 * SECOND).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!(budget.is_spent() && budget.used_thousandths() >= 1_000);
+    }
+
+    /// Scenario: questions that read and read, one after the other. Guarantee: each may read a quarter of the whole, whatever
+    /// was read before, and of a small whole at least so much that something comes of it.
+    #[tokio::test(start_paused = true)]
+    async fn a_part_is_beside_what_was_read_before() {
+        for (spans_max, part) in [(40_000, 10_000), (8, PART_SPANS_MIN)] {
+            let budget = budget(spans_max, 60 * SECOND, 600 * SECOND);
+            for number in 1..=3 {
+                let read = async {
+                    loop {
+                        budget.work().add(Counted::SpansRead, 1);
+                        sleep(CHECK_EVERY / 10).await;
+                        if budget.spans_read() > number * part + 100 {
+                            return;
+                        }
+                    }
+                };
+                assert_eq!(
+                    budget.within(Allowance { until: Instant::now() + 600 * SECOND, ..budget.quarter() }, read).await,
+                    None
+                );
+                assert!((number * part..number * part + 20).contains(&budget.spans_read()), "{}", budget.spans_read());
+            }
+        }
+    }
+}

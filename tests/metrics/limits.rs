@@ -94,3 +94,60 @@ async fn what_is_too_large_is_refused() {
         assert!(*field == "query" && said.contains(reason), "{said}");
     }
 }
+
+/// Scenario: more values of an attribute than are told apart. Guarantee: none of them is shown, but the total and a sign;
+/// other attributes have theirs.
+#[tokio::test]
+async fn of_an_attribute_with_too_many_values_the_total_is_shown() {
+    let spans = spans();
+    let asked = asked("{ } | compare({ .n < 0 }, 3)", None);
+    let answer = asked.answer(&stored(spans.clone()).await, QuerySettings::default()).await.unwrap();
+    asked.check(&answer.series, &spans).unwrap();
+    let shown = answer.series.iter().map(|series| {
+        let texts: Vec<_> = series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (texts.join(" "), series.values.clone())
+    });
+    let shown: Vec<_> = shown.filter(|(labels, _)| labels.contains(" span.n=") || labels.contains(" name=")).collect();
+    let expected = [
+        (r#"__meta_error="__too_many_values__" span.n=nil"#, 0.0),
+        (r#"__meta_type="baseline" name="get""#, 2_400.0),
+        (r#"__meta_type="baseline_total" name=nil"#, 2_400.0),
+        (r#"__meta_type="baseline_total" span.n=nil"#, 2_400.0),
+    ];
+    assert_eq!(shown, expected.map(|(labels, value)| (labels.to_owned(), vec![Some(value)])));
+}
+
+/// Scenario: traces that are too large to be read as a whole, and one that is not. Guarantee: of a metric of whole traces
+/// the large ones are left out, all of their spans, and named; of one of spans, they are not.
+#[tokio::test]
+async fn large_traces_are_left_out_and_named() {
+    let of = |trace: u64, spans: u64| (1..=spans).map(move |id| support::span(trace, id, HOUR + trace * MINUTE + id));
+    let store = stored([of(1, 3), of(2, 2), of(3, 4)].into_iter().flatten().collect()).await;
+    let settings = QuerySettings { trace_spans_max: 2, ..QuerySettings::default() };
+    let large = [support::trace_id(1), support::trace_id(3)];
+    for (query, value, left_out) in [
+        ("{ } | count_over_time() by (rootName)", 2.0, &large[..]),
+        ("{ .n = nil } | count_over_time() by (name)", 9.0, &[]),
+    ] {
+        let answer = asked(query, None).answer(&store, settings).await.unwrap();
+        assert_eq!(answer.series[0].values, [Some(value)], "{query}");
+        assert_eq!(answer.coverage.trace_ids_too_large, left_out, "{query}");
+    }
+}
+
+/// Scenario: a span that begins in the last nanosecond there is. Guarantee: an interval that ends there has it, and a single
+/// one, which has not its end, has it not.
+#[tokio::test]
+async fn the_last_nanosecond_belongs_to_the_last_interval() {
+    let last = UnixNanos(u64::MAX);
+    let spans = vec![Span { start: last, end: last, ..support::span(1, 1, 0) }];
+    let store = stored(spans.clone()).await;
+    for query in ["{ .n = nil } | count_over_time()", "{ rootName = `get` } | count_over_time()"] {
+        for (step, counted) in [(Some(10), 1.0), (None, 0.0)] {
+            let asked = Asked { query: query.to_owned(), start: u64::MAX - 15, end: u64::MAX, step };
+            let answer = asked.answer(&store, QuerySettings::default()).await.unwrap();
+            asked.check(&answer.series, &spans).unwrap();
+            assert_eq!(answer.series[0].values.last(), Some(&Some(counted)), "{asked:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracewell::model::{Attributes, Search, SearchFields, Span, UnixNanos, Value};
+use tracewell::model::{Attributes, Search, SearchFields, Span, Status, StatusCode, UnixNanos, Value};
 use tracewell::query::{PageRequest, Query, QuerySettings, Question};
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
@@ -75,6 +75,53 @@ async fn few_whole_traces_are_read() {
         ("{ trace:id = `7b` } >> { }", 1, 1),
     ] {
         assert_eq!(first_page(query, QuerySettings::default()).await, (found, read), "{query}");
+    }
+}
+
+/// A thousand traces, one a second: a span of "cart" in each, which fails in every fifth, one of "bank" in every twentieth,
+/// one of "stock" in every seventh.
+async fn store_of_services() -> Arc<MemoryStore> {
+    let store = MemoryStore::default();
+    let spans = (1..=1_000_u64).flat_map(|trace| {
+        let of = |id: u64, name: &str| Span {
+            parent_span_id: Some(span_id(9)),
+            resource: service(name),
+            ..span(trace, id, trace * SECOND)
+        };
+        let code = if trace % 5 == 0 { StatusCode::ERROR } else { StatusCode::UNSET };
+        let cart = Span { status: Status { code, message: String::new() }, ..of(1, "cart") };
+        let bank = (trace % 20 == 0).then(|| of(2, "bank"));
+        let stock = (trace % 7 == 0).then(|| of(3, "stock"));
+        [Some(cart), bank, stock].into_iter().flatten()
+    });
+    store.write(&[Batch::new(spans.collect())]).await.unwrap();
+    Arc::new(store)
+}
+
+/// Guarantees: of traces in which a service is not there that a query asks for, or nothing failed of it, none is read
+/// whole: their summaries tell that, for a list of traces and for one of spans.
+#[tokio::test]
+async fn traces_without_a_wanted_service_are_not_read() {
+    let query = Query::new(store_of_services().await, QuerySettings::default());
+    for (text, found, read) in [
+        ("{ resource.service.name = `bank` } && { resource.service.name = `stock` }", 7, 7),
+        ("{ resource.service.name = `bank` } && { resource.service.name = `mail` }", 0, 0),
+        ("{ resource.service.name =~ `st.*` } && { status = error }", 28, 28),
+        ("{ resource.service.name = `bank` && status = error } && { resource.service.name = `cart` }", 0, 0),
+        ("{ resource.service.name = `bank` } ~ { resource.service.name = `cart` && status = error }", 50, 50),
+        ("{ resource.service.name = `bank` } && { duration > 1s }", 0, 0),
+        ("{ resource.service.name = `bank` && span:parentID = nil } && { }", 0, 0),
+        ("{ resource.service.name = `bank` || resource.service.name = `stock` } | count() > 1", 7, 185),
+        ("{ resource.service.name = `bank` && traceDuration <= 5us }", 50, 50),
+        ("{ resource.service.name = `bank` && traceDuration < 5us }", 0, 0),
+    ] {
+        let (pipeline, search) = (pipeline(text), Search::default());
+        let question = Question { query: Some(&pipeline), ..Question::plain(&search) };
+        let all = PageRequest { size: Some(1_000), token: "" };
+        let page = query.search_traces(&question, &all).await.unwrap();
+        assert_eq!((page.items.len(), page.coverage.work.of(Counted::TracesRead)), (found, read), "{text}");
+        let page = query.search_spans(&question, &all).await.unwrap();
+        assert_eq!(page.coverage.work.of(Counted::TracesRead), read, "spans of {text}");
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use tracewell::model::{Attributes, Span, SpanKind, StatusCode, Value};
+use tracewell::traceql::pattern::Pattern;
 use tracewell::traceql::tree::{Comparison, Field, Intrinsic, Literal, Pipeline, Reference, Scope, Term};
 
 use super::queries::{self, compare, field, literal};
@@ -25,16 +26,16 @@ fn facts(span: &Span) -> Vec<Field> {
     let duration = Literal::Duration(i64::try_from(span.duration_nanos()).unwrap());
     let parent = span.parent_span_id.map_or(Literal::Nil, |id| text(&id.to_string()));
     let mut facts = vec![
-        is(Intrinsic::Name, Comparison::Equal, text(&span.name)),
         is(Intrinsic::SpanId, Comparison::Equal, text(&span.span_id.to_string())),
         is(Intrinsic::TraceId, Comparison::Equal, text(span.trace_id.to_string().trim_start_matches('0'))),
         is(Intrinsic::ParentId, Comparison::Equal, parent),
         is(Intrinsic::NestedSetParent, Comparison::Less, Literal::Int(0)),
         is(Intrinsic::ChildCount, Comparison::GreaterOrEqual, Literal::Int(0)),
-        is(Intrinsic::RootName, Comparison::Equal, text(&span.name)),
-        is(Intrinsic::RootService, Comparison::Equal, text(span.resource.service())),
-        compare(Comparison::Equal, attribute(Scope::Resource, "service.name"), literal(text(span.resource.service()))),
     ];
+    facts.extend(of_text(&intrinsic(Intrinsic::Name), &span.name));
+    facts.extend(of_text(&intrinsic(Intrinsic::RootName), &span.name));
+    facts.extend(of_text(&intrinsic(Intrinsic::RootService), span.resource.service()));
+    facts.extend(of_text(&attribute(Scope::Resource, "service.name"), span.resource.service()));
     for comparison in [Comparison::Equal, Comparison::LessOrEqual, Comparison::GreaterOrEqual] {
         facts.push(is(Intrinsic::Duration, comparison, duration.clone()));
         facts.push(is(Intrinsic::TraceDuration, comparison, duration.clone()));
@@ -54,8 +55,27 @@ fn facts(span: &Span) -> Vec<Field> {
     facts
 }
 
-fn is(intrinsic: Intrinsic, comparison: Comparison, value: Literal) -> Field {
-    compare(comparison, field(Term::Reference(Reference::Intrinsic(intrinsic))), literal(value))
+/// Ways to say of what is named that it is this text, and no other.
+fn of_text(named: &Field, text: &str) -> Vec<Field> {
+    let matched = |negated, pattern: &str| {
+        let pattern = Pattern::new(pattern).unwrap();
+        field(Term::Match { negated, value: Box::new(named.clone()), pattern })
+    };
+    let other = literal(Literal::Text("another".to_owned()));
+    vec![
+        compare(Comparison::Equal, named.clone(), literal(Literal::Text(text.to_owned()))),
+        compare(Comparison::NotEqual, named.clone(), other),
+        matched(false, &regex::escape(text)),
+        matched(true, "another"),
+    ]
+}
+
+fn is(one: Intrinsic, comparison: Comparison, value: Literal) -> Field {
+    compare(comparison, intrinsic(one), literal(value))
+}
+
+fn intrinsic(one: Intrinsic) -> Field {
+    field(Term::Reference(Reference::Intrinsic(one)))
 }
 
 fn attribute(scope: Scope, name: &str) -> Field {
@@ -65,7 +85,11 @@ fn attribute(scope: Scope, name: &str) -> Field {
 fn of_attributes(scope: Scope, attributes: &Attributes) -> Vec<Field> {
     let pairs = attributes.iter().filter_map(|attribute| Some((&attribute.key, of_value(&attribute.value)?)));
     let pairs = pairs.flat_map(|(key, value)| [(scope, key, value.clone()), (Scope::Any, key, value)]);
-    pairs.map(|(scope, key, value)| compare(Comparison::Equal, attribute(scope, key), literal(value))).collect()
+    let facts = pairs.flat_map(|(scope, key, value)| match &value {
+        Literal::Text(text) => of_text(&attribute(scope, key), text),
+        _ => vec![compare(Comparison::Equal, attribute(scope, key), literal(value))],
+    });
+    facts.collect()
 }
 
 /// A literal that equals the value, or one of its elements.

@@ -14,8 +14,8 @@ use crate::traceql::evaluate::{Measurement, MeasurementLimits, TooMuch, Trace};
 use crate::traceql::plan::text_of;
 use futures::TryStreamExt;
 
-/// So many keys are asked for at once, to find traces by.
-const KEYS_MAX: usize = 20_000;
+/// So many places are asked for at once, to find traces by.
+const PLACES_MAX: usize = 20_000;
 /// So many traces are read at once.
 const TRACES_MAX: usize = 256;
 
@@ -212,14 +212,14 @@ impl<'q> Run<'q> {
         let mut before: Option<SpanKey> = None;
         loop {
             let Some(scan) = self.scan(window, None, leaves, Some(as_of)) else { return Ok(()) };
-            let keys = self.store.scan_keys(Scan { before, limit: KEYS_MAX, ..scan }).await?;
+            let places = self.store.scan_places(Scan { before, limit: PLACES_MAX, ..scan }).await?;
             self.check_limit()?;
-            let ids: Vec<_> = keys.iter().map(|key| key.trace_id).filter(|id| self.seen.insert(*id)).collect();
+            let ids: Vec<_> = places.iter().map(|(_, id)| *id).filter(|id| self.seen.insert(*id)).collect();
             for ids in ids.chunks(TRACES_MAX) {
                 self.whole_traces(ids, leaves, as_of).await?;
             }
-            before = keys.last().copied();
-            if keys.len() < KEYS_MAX {
+            before = places.last().map(|(start, id)| SpanKey::least(*start, *id));
+            if places.len() < PLACES_MAX {
                 return Ok(());
             }
         }

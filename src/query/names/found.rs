@@ -9,8 +9,8 @@ use futures::StreamExt;
 use futures::stream::TryStreamExt;
 
 use super::request::Valued;
-use super::source::{Portion, Portions, SEEN_MAX, of_root, shown};
-use crate::model::{Listed, Span, TraceId, UnixNanos};
+use super::source::{PLACES_MAX, Portion, Portions, SEEN_MAX, after, of_root, shown};
+use crate::model::{Listed, Span, SpanKey, TraceId};
 use crate::query::finder::each_trace;
 use crate::store::{Scan, SpanStore, StoreError};
 use crate::traceql::evaluate::{Trace, spansets};
@@ -19,8 +19,6 @@ use crate::traceql::tree::Pipeline;
 
 /// So many spans make a portion.
 const SPANS_MAX: usize = 256;
-/// So many keys are read at once, in search of traces.
-const KEYS_MAX: usize = 4_096;
 /// So many traces are read at once.
 const TRACES_MAX: usize = 64;
 
@@ -40,11 +38,6 @@ pub(super) fn portions(found: Found) -> Portions {
     let is_of_spans = found.lists.iter().all(|(_, valued)| matches!(valued, Valued::OfSpan(_)));
     let found = Found { scan: Scan { filter: plan.found.clone(), ..found.scan }, ..found };
     if is_of_spans && plan.reach == Reach::Span { span_by_span(found) } else { trace_by_trace(found, plan) }
-}
-
-/// The next moment: others may start at the same one and not have come yet.
-fn after(start: UnixNanos) -> UnixNanos {
-    UnixNanos(start.0.saturating_add(1))
 }
 
 fn span_by_span(found: Found) -> Portions {
@@ -67,17 +60,17 @@ fn trace_by_trace(found: Found, plan: Plan) -> Portions {
     let stream = try_stream! {
         let (mut before, mut seen) = (None, HashSet::new());
         loop {
-            let keys = found.store.scan_keys(Scan { before, limit: KEYS_MAX, ..found.scan.clone() }).await?;
-            let is_last = keys.len() < KEYS_MAX;
-            before = keys.last().copied();
+            let places = found.store.scan_places(Scan { before, limit: PLACES_MAX, ..found.scan.clone() }).await?;
+            let is_last = places.len() < PLACES_MAX;
+            before = places.last().map(|(start, id)| SpanKey::least(*start, *id));
             if seen.len() > SEEN_MAX {
                 seen.clear();
             }
-            let ids: Vec<TraceId> = keys.iter().map(|key| key.trace_id).filter(|id| seen.insert(*id)).collect();
+            let ids: Vec<TraceId> = places.iter().map(|(_, id)| *id).filter(|id| seen.insert(*id)).collect();
             for ids in ids.chunks(TRACES_MAX) {
                 yield found.traces(ids, &plan).await?;
             }
-            let covered_since = before.map(|last| after(last.start));
+            let covered_since = places.last().map(|(start, _)| after(*start));
             yield Portion { covered_since, ..Portion::default() };
             if is_last {
                 break;

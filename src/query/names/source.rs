@@ -9,12 +9,14 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::found::{self, Found};
 use super::request::{NamesOf, Valued};
-use crate::model::{Listed, Listing, Search, SearchFields, SpanKind, StatusCode, TraceId, TraceSummary, UnixNanos};
+use crate::model::{
+    Listed, Listing, Search, SearchFields, SpanKey, SpanKind, StatusCode, TraceId, TraceSummary, UnixNanos,
+};
 use crate::store::{NamePortion, NameScan, Scan, SpanStore, StoreError, Work};
 use crate::traceql::tree::Literal;
 
-/// So many keys are read at once, in search of traces.
-const KEYS_MAX: usize = 4_096;
+/// So many places are read at once, in search of traces.
+pub(super) const PLACES_MAX: usize = 4_096;
 /// So many traces are looked up at once.
 const TRACES_MAX: usize = 512;
 /// So many traces are remembered; when there are more, all are forgotten and looked up once more.
@@ -75,6 +77,11 @@ impl Source {
     }
 }
 
+/// The next moment: others may start at the same one and not have come yet.
+pub(super) fn after(start: UnixNanos) -> UnixNanos {
+    UnixNanos(start.0.saturating_add(1))
+}
+
 /// All spans that start in time, newest first.
 pub(super) fn scan(of: &NamesOf, work: &Work) -> Scan {
     let fields = SearchFields { start_min: of.start_min, start_max: of.start_max, ..SearchFields::default() };
@@ -112,20 +119,20 @@ fn roots(store: Arc<dyn SpanStore>, of: &NamesOf, valued: Valued, work: &Work) -
     let stream = try_stream! {
         let (mut before, mut seen) = (None, HashSet::new());
         loop {
-            let keys = store.scan_keys(Scan { before, limit: KEYS_MAX, ..scan.clone() }).await?;
-            before = keys.last().copied();
-            let covered_since = before.map(|last| UnixNanos(last.start.0.saturating_add(1)));
+            let places = store.scan_places(Scan { before, limit: PLACES_MAX, ..scan.clone() }).await?;
+            before = places.last().map(|(start, id)| SpanKey::least(*start, *id));
+            let covered_since = places.last().map(|(start, _)| after(*start));
             if seen.len() > SEEN_MAX {
                 seen.clear();
             }
-            let ids: Vec<TraceId> = keys.iter().map(|key| key.trace_id).filter(|id| seen.insert(*id)).collect();
+            let ids: Vec<TraceId> = places.iter().map(|(_, id)| *id).filter(|id| seen.insert(*id)).collect();
             let mut items = BTreeSet::new();
             for ids in ids.chunks(TRACES_MAX) {
                 let summaries: Vec<TraceSummary> = store.summaries(ids, None).await?;
                 items.extend(summaries.iter().filter_map(|trace| Some((0, of_root(&valued, trace.root.as_ref())?))));
             }
             yield Portion { items, covered_since, ..Portion::default() };
-            if keys.len() < KEYS_MAX {
+            if places.len() < PLACES_MAX {
                 break;
             }
         }

@@ -6,12 +6,14 @@
 //! ```text
 //!  known     facts joined by "all" and "one of"        implied   what is known when an expression is true
 //!  on_span   facts of one span: a model::Filter        on_trace  facts of a trace's summary
-//!  reach     whether one span is enough                show      a filter as text of the language
+//!  reach     whether one span is enough                on_summary   what a summary tells of a trace's spans
+//!  show      a filter as text of the language
 //! ```
 
 mod implied;
 mod known;
 mod on_span;
+mod on_summary;
 mod on_trace;
 mod range;
 mod reach;
@@ -51,7 +53,9 @@ impl Plan {
     /// Whether a trace of which this is known may match.
     #[must_use]
     pub fn may_match(&self, summary: &TraceSummary) -> bool {
+        let mut somewhere = self.needed.iter().chain([&self.found]);
         self.trace.holds(&|condition| condition.matches(summary))
+            && somewhere.all(|filter| on_summary::may_have(summary, filter))
     }
 
     /// What of the query leaves spans out before they are looked at, as text of the language; empty when nothing does.

@@ -8,6 +8,7 @@ use tracewell::query::QuerySettings;
 use tracewell::server::generated::tracewell_v1::{KeyScope, ListAttributeKeysRequest, ListAttributeValuesRequest};
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{Batch, SpanStore};
+use tracewell::traceql::QUERY_BYTES_MAX;
 
 use super::{Served, attributes, bad_fields, served, served_with, span};
 
@@ -132,7 +133,9 @@ async fn wrong_lists_name_their_field() {
             "start_time_max",
             ListAttributeKeysRequest { start_time_min: time(1, 0), start_time_max: time(1, 0), ..keys() },
         ),
+        ("start_time_max", ListAttributeKeysRequest { start_time_max: time(0, 1_000_000_000), ..keys() }),
         ("query", ListAttributeKeysRequest { query: "{".to_owned(), ..keys() }),
+        ("query", ListAttributeKeysRequest { query: " ".repeat(QUERY_BYTES_MAX + 1), ..keys() }),
         ("query", ListAttributeKeysRequest { query: "{ } | rate()".to_owned(), ..keys() }),
         ("page_size", ListAttributeKeysRequest { page_size: -1, ..keys() }),
         ("page_token", ListAttributeKeysRequest { page_token: "x".to_owned(), ..keys() }),
@@ -145,6 +148,8 @@ async fn wrong_lists_name_their_field() {
         ("name", name("")),
         ("name", name("http.route")),
         ("name", name("{ .a }")),
+        ("name", name("parent.a")),
+        ("name", name(&format!(".{}", "a".repeat(QUERY_BYTES_MAX)))),
         ("name", name("duration")),
         ("name", name("trace:id")),
         ("name", name("nestedSetLeft")),

@@ -3,8 +3,9 @@
 use opentelemetry_proto::tonic::common::v1::AnyValue;
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
+use tracewell::server::generated::tracewell_v1::explain_request::Question;
 use tracewell::server::generated::tracewell_v1::{
-    AttributeCondition, GetTraceRequest, ListOperationsRequest, ListServicesRequest, SearchRequest,
+    AttributeCondition, ExplainRequest, GetTraceRequest, ListOperationsRequest, ListServicesRequest, SearchRequest,
 };
 
 use super::{bad_fields, served, span};
@@ -37,6 +38,11 @@ fn bad_searches() -> Vec<(&'static str, SearchRequest)> {
         ("start_time_min", SearchRequest { start_time_min: Some(time(0, 1_000_000_000)), ..default() }),
         ("start_time_max", SearchRequest { start_time_max: Some(time(18_446_744_073, 709_551_616)), ..default() }),
         ("start_time_max", SearchRequest { start_time_max: Some(time(i64::MAX, 0)), ..default() }),
+        ("start_time_max", SearchRequest { start_time_max: Some(time(1, i32::MIN)), ..default() }),
+        (
+            "start_time_max",
+            SearchRequest { start_time_min: Some(time(6, 0)), start_time_max: Some(time(5, 0)), ..default() },
+        ),
         (
             "start_time_max",
             SearchRequest { start_time_min: Some(time(5, 0)), start_time_max: Some(time(5, 0)), ..default() },
@@ -46,7 +52,10 @@ fn bad_searches() -> Vec<(&'static str, SearchRequest)> {
         ("span_name", SearchRequest { span_name: nul(), ..default() }),
         ("duration_min", SearchRequest { duration_min: Some(duration(-1, 0)), ..default() }),
         ("duration_min", SearchRequest { duration_min: Some(duration(0, -1)), ..default() }),
+        ("duration_min", SearchRequest { duration_min: Some(duration(0, 1_000_000_000)), ..default() }),
         ("duration_max", SearchRequest { duration_max: Some(duration(i64::MAX, 0)), ..default() }),
+        ("duration_max", SearchRequest { duration_max: Some(duration(i64::MIN, 0)), ..default() }),
+        ("duration_max", SearchRequest { duration_max: Some(duration(1, -1)), ..default() }),
         (
             "duration_max",
             SearchRequest { duration_min: Some(duration(0, 2)), duration_max: Some(duration(0, 1)), ..default() },
@@ -56,6 +65,10 @@ fn bad_searches() -> Vec<(&'static str, SearchRequest)> {
         ("attributes.key", SearchRequest { attributes: condition("\0", null(), 0), ..default() }),
         ("attributes.value", SearchRequest { attributes: condition("k", None, 0), ..default() }),
         ("attributes.scope", SearchRequest { attributes: condition("k", null(), 3), ..default() }),
+        ("attributes.scope", SearchRequest { attributes: condition("k", null(), -1), ..default() }),
+        ("query", SearchRequest { query: "{".to_owned(), ..default() }),
+        ("query", SearchRequest { query: "{ } | rate()".to_owned(), ..default() }),
+        ("spans_per_span_set", SearchRequest { spans_per_span_set: i32::MIN, ..default() }),
         ("page_size", SearchRequest { page_size: -1, ..default() }),
         ("page_token", SearchRequest { page_token: "x".to_owned(), ..default() }),
         ("page_token", SearchRequest { page_token: "AAAAAAAAAAAAAAAAAAAAAAAA".to_owned(), ..default() }),
@@ -67,7 +80,10 @@ async fn bad_searches_name_their_field() {
     let served = served(vec![]).await;
     for (field, request) in bad_searches() {
         check(&served.client().search_traces(request.clone()).await.unwrap_err(), field);
-        check(&served.client().search_spans(request).await.unwrap_err(), field);
+        check(&served.client().search_spans(request.clone()).await.unwrap_err(), field);
+        check(&served.client().stream_traces(request.clone()).await.map(drop).unwrap_err(), field);
+        let question = Some(Question::Search(request));
+        check(&served.client().explain(ExplainRequest { question }).await.map(drop).unwrap_err(), field);
     }
 }
 
