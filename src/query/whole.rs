@@ -82,8 +82,11 @@ impl Query {
         let summaries = self.store.summaries(ids, as_of).await?;
         match summaries.iter().find(|summary| summary.span_count > spans_max) {
             Some(large) => {
-                let what =
-                    format!("trace {} has more than {spans_max} spans, which is too many to read", large.trace_id);
+                let what = format!(
+                    "trace {} has more than {spans_max} spans, which is too many to read: ask for a time without it, or \
+                     raise --trace-spans-max",
+                    large.trace_id
+                );
                 Err(QueryError::TooMuch { what })
             }
             None => Ok(()),
