@@ -78,8 +78,8 @@ async fn few_whole_traces_are_read() {
     }
 }
 
-/// A thousand traces, one a second: a span of "cart" in each, which fails in every fifth, one of "bank" in every twentieth,
-/// one of "stock" in every seventh.
+/// A thousand traces, one a second: a span of "cart" in each, which fails in every fifth, one of "bank" and another of "cart"
+/// in every twentieth, one of "stock" in every seventh.
 async fn store_of_services() -> Arc<MemoryStore> {
     let store = MemoryStore::default();
     let spans = (1..=1_000_u64).flat_map(|trace| {
@@ -90,9 +90,9 @@ async fn store_of_services() -> Arc<MemoryStore> {
         };
         let code = if trace % 5 == 0 { StatusCode::ERROR } else { StatusCode::UNSET };
         let cart = Span { status: Status { code, message: String::new() }, ..of(1, "cart") };
-        let bank = (trace % 20 == 0).then(|| of(2, "bank"));
+        let bank = (trace % 20 == 0).then(|| [of(2, "bank"), of(4, "cart")]);
         let stock = (trace % 7 == 0).then(|| of(3, "stock"));
-        [Some(cart), bank, stock].into_iter().flatten()
+        [cart].into_iter().chain(bank.into_iter().flatten()).chain(stock)
     });
     store.write(&[Batch::new(spans.collect())]).await.unwrap();
     Arc::new(store)
@@ -109,6 +109,7 @@ async fn traces_without_a_wanted_service_are_not_read() {
         ("{ resource.service.name =~ `st.*` } && { status = error }", 28, 28),
         ("{ resource.service.name = `bank` && status = error } && { resource.service.name = `cart` }", 0, 0),
         ("{ resource.service.name = `bank` } ~ { resource.service.name = `cart` && status = error }", 50, 50),
+        ("{ resource.service.name = `cart` && status = unset } && { resource.service.name = `bank` }", 50, 50),
         ("{ resource.service.name = `bank` } && { duration > 1s }", 0, 0),
         ("{ resource.service.name = `bank` && span:parentID = nil } && { }", 0, 0),
         ("{ resource.service.name = `bank` || resource.service.name = `stock` } | count() > 1", 7, 185),

@@ -16,6 +16,7 @@ impl TraceSearch<'_> {
     pub(super) async fn answer(&mut self) -> Result<(), StoreError> {
         let Some(finder) = &self.finder else { return Ok(()) };
         let asked = self.asked();
+        let (asked_count, mut found_count) = (asked.len(), 0_usize);
         let ids = asked.iter().map(|(_, id)| *id).collect();
         let spans = self.tools.store.traces(ids, Some(self.as_of), self.tools.budget.work().clone());
         let mut found = match finder.plan.reach {
@@ -26,21 +27,25 @@ impl TraceSearch<'_> {
             match found.remove(&place.1).filter(|sets| !sets.is_empty()) {
                 None => drop(self.pending.remove(place)),
                 Some(sets) => {
+                    found_count = found_count.saturating_add(1);
                     if let Some(trace) = self.pending.get_mut(place.1) {
                         trace.seen.answer = Answer::Known(sets);
                     }
                 }
             }
         }
+        self.are_mostly_found = found_count.saturating_mul(2) >= asked_count;
         self.answers_next = self.answers_next.saturating_mul(2).min(self.tools.reading.summaries_max);
         Ok(())
     }
 
-    /// The next traces of which the answer is not known, up to a number and a size.
+    /// The next traces of which the answer is not known, up to a number and a size. Where most are found, more than the page
+    /// has room for would be read in vain.
     fn asked(&self) -> Vec<Place> {
         let mut spans = 0_u64;
+        let traces_max = if self.are_mostly_found { self.page.free() } else { self.answers_next };
         let is_unknown = |(_, trace): &(Place, &PendingTrace)| matches!(trace.seen.answer, Answer::Unknown);
-        let unknown = self.pending.from(self.floor()).filter(is_unknown).take(self.answers_next).enumerate();
+        let unknown = self.pending.from(self.floor()).filter(is_unknown).take(traces_max).enumerate();
         let asked = unknown.take_while(|(at, (_, trace))| {
             spans = spans.saturating_add(trace.summary.span_count);
             *at == 0 || spans <= self.tools.reading.answer_spans_max

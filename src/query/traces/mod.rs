@@ -134,6 +134,8 @@ pub(super) struct TraceSearch<'a> {
     sweep: Sweep<'a>,
     summaries_next: usize,
     answers_next: usize,
+    /// Whether in most of the traces that were read last something was found.
+    are_mostly_found: bool,
     too_large: Vec<TraceId>,
     /// Whether a token that is made now leads further than the one that the page was asked with.
     has_progressed: bool,
@@ -184,6 +186,7 @@ impl<'a> TraceSearch<'a> {
         Self {
             summaries_next: first(reading.summaries_per_trace).min(reading.summaries_max),
             answers_next: page.free().min(reading.summaries_max),
+            are_mostly_found: false,
             tools,
             question,
             finder,

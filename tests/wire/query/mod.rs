@@ -26,6 +26,7 @@ mod names;
 mod refusal;
 mod scripted;
 mod search;
+mod slow;
 mod trace;
 mod traceql;
 
