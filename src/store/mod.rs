@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use crate::model::{Filter, Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
 
 mod batch;
+pub mod calls;
 mod choose;
 mod compaction;
 mod json;
@@ -30,6 +31,7 @@ pub use choose::{OpenSettings, Opened, has_history, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
 pub use batch::{Batch, Fingerprint};
+pub use calls::{CallCounts, CallRequest, Calls};
 pub use compaction::{Backlog, Compaction, CompactionSettings};
 pub use names::{NamePortion, NameScan, NameStream};
 pub use retention::{Retained, RetentionSettings};
@@ -136,6 +138,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     the filter would have left out.
 /// 14. **Named.** `names` gives what [`Listing::of_span`](crate::model::Listing::of_span) gives of the spans that start in
 ///     its times, and nothing else.
+/// 15. **Called.** `calls` counts the calls among all spans that there are at one moment whose called span begins in the
+///     minutes that were asked for: by parents, and by links of who takes messages, in whatever order and trace they came.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
     /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
@@ -183,6 +187,12 @@ pub trait SpanStore: Send + Sync + 'static {
     /// Spans counted by minute or hour, service, name, kind and status. `None` when the store has to be asked for the spans
     /// themselves: when it can not tell what it had counted by then.
     async fn rollups(&self, _request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        Ok(None)
+    }
+
+    /// Who calls whom, and how often. `None` when the store has to be asked for the spans themselves: when it did not count
+    /// the calls of this time.
+    async fn calls(&self, _request: CallRequest) -> Result<Option<Calls>, StoreError> {
         Ok(None)
     }
 
