@@ -65,18 +65,22 @@ async fn watch(store: &dyn SpanStore, metrics: &Metrics) {
         // While the database does not answer, the last numbers stay.
         if let Ok(backlog) = store.backlog().await {
             metrics.compaction_waits(backlog.steps, backlog.age, backlog.bytes);
+            metrics.calls_wait(backlog.uncounted_hours);
         }
         sleep(WATCH_EVERY).await;
     }
 }
 
 fn tell(done: &Compaction, took: Duration, metrics: &Metrics) {
-    let Compaction { steps, spans, copies, blocks, blocks_merged, blocks_made, .. } = *done;
+    let Compaction { steps, spans, copies, blocks, blocks_merged, blocks_made, hours_counted, .. } = *done;
     metrics.compacted(spans, copies, blocks);
     metrics.merged(blocks_merged, blocks_made);
     let took_s = took.as_secs_f64();
     if spans > 0 || blocks_merged > 0 {
         info!(steps, spans, copies, blocks, blocks_merged, blocks_made, took_s, "spans were made history");
+    }
+    if hours_counted > 0 {
+        info!(hours_counted, "calls were counted in hours of which an earlier version had counted none");
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Storage {
     waiting_steps: Gauge,
     waiting_age: Gauge,
     waiting_bytes: Gauge,
+    calls_uncounted: Gauge,
     retention_spans: Family<ReasonLabel, Counter>,
     retention_failures: Counter,
     size_bytes: Gauge,
@@ -46,6 +47,8 @@ impl Storage {
         registry.register_with_unit("compaction_waiting_age", help, Unit::Seconds, self.waiting_age.clone());
         let help = "Size of their tables";
         registry.register_with_unit("compaction_waiting", help, Unit::Bytes, self.waiting_bytes.clone());
+        let help = "Hours of the history whose calls an earlier version did not count and that are not counted yet";
+        registry.register("calls_uncounted_hours", help, self.calls_uncounted.clone());
         let help = "Spans that this process removed from the database, by reason: age or size";
         registry.register("retention_spans", help, self.retention_spans.clone());
         let help = "Looks for what is to be removed that failed; they come again";
@@ -81,6 +84,11 @@ impl Metrics {
         self.storage.waiting_bytes.set(whole(bytes));
     }
 
+    /// So many hours of the history have calls that are not counted yet.
+    pub fn calls_wait(&self, hours: u64) {
+        self.storage.calls_uncounted.set(whole(hours));
+    }
+
     /// So many spans were removed from the database.
     pub fn removed(&self, reason: &'static str, spans: u64) {
         self.storage.retention_spans.get_or_create(&ReasonLabel { reason }).inc_by(spans);
@@ -113,6 +121,7 @@ mod tests {
         metrics.merged(11, 10);
         metrics.compaction_failed();
         metrics.compaction_waits(5, Duration::from_millis(6_900), 7);
+        metrics.calls_wait(4);
         metrics.removed("age", 8);
         metrics.removed("size", 9);
         metrics.retention_failed();
@@ -128,6 +137,7 @@ mod tests {
             "tracewell_compaction_waiting_steps 5",
             "tracewell_compaction_waiting_age_seconds 6",
             "tracewell_compaction_waiting_bytes 7",
+            "tracewell_calls_uncounted_hours 4",
             "tracewell_retention_spans_total{reason=\"age\"} 8",
             "tracewell_retention_spans_total{reason=\"size\"} 9",
             "tracewell_retention_failures_total 1",

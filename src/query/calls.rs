@@ -1,52 +1,59 @@
-//! Who calls whom: counted over whole traces, by parents, and by links where a message goes from one trace to another.
-//!
-//! A span whose parent is there is a call from the parent's service to its own, also when both are one. Who takes a
-//! message is mostly in a trace of its own and points to the sender by a link: that is a call, too, unless the sender is
-//! its parent. Numbers of a part would be wrong ones, so the limit on work is an error, as in `whole.rs`.
+//! Who calls whom. The store has counted it; only where it has not, whole traces are read here, by the same rule, which is
+//! in `store/calls.rs`. Numbers of a part would be wrong ones, so the limit on work is an error, as in `whole.rs`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Budget, Query, QueryError};
-use crate::model::{Search, Span, SpanId, SpanKind, TraceId};
-
-/// How many calls there are from one service to another.
-pub type Calls = BTreeMap<(String, String), u64>;
+use crate::model::{Search, SearchFields, Span, SpanId, TraceId, UnixNanos};
+use crate::store::calls::{add_calls, callers, parent, senders};
+use crate::store::{CallCounts, CallRequest, Calls};
 
 /// So many senders of messages are looked for in other traces; more are too many to answer.
 const SENDERS_MAX: usize = 200_000;
 
-/// What a messaging library says of a span that takes messages, if its kind does not.
-const TAKES: [&str; 2] = ["receive", "process"];
-
 /// Calls whose caller is in another trace: the services that are called, by the caller.
-type Pending = HashMap<TraceId, HashMap<SpanId, BTreeMap<String, u64>>>;
+type Pending = HashMap<TraceId, HashMap<SpanId, BTreeMap<String, CallCounts>>>;
 
 impl Query {
-    /// The calls in all traces that have a span that matches.
+    /// The calls whose called span begins in a minute of this time; without an end, in all since then.
     ///
     /// # Errors
-    /// As [`Query::whole_traces`].
-    pub async fn calls(&self, search: Search) -> Result<Calls, QueryError> {
+    /// [`QueryError::TooMuch`] when the limit on work is reached; [`QueryError::TimedOut`].
+    pub async fn calls(&self, start: UnixNanos, end: Option<UnixNanos>) -> Result<Calls, QueryError> {
         let limit = self.settings.query_timeout;
-        tokio::time::timeout(limit, self.all_calls(search)).await.unwrap_or(Err(QueryError::TimedOut { limit }))
+        tokio::time::timeout(limit, self.all_calls(start, end)).await.unwrap_or(Err(QueryError::TimedOut { limit }))
     }
 
-    async fn all_calls(&self, search: Search) -> Result<Calls, QueryError> {
+    async fn all_calls(&self, start: UnixNanos, end: Option<UnixNanos>) -> Result<Calls, QueryError> {
         let budget = Budget::new(&self.settings);
+        let request = CallRequest::around(start, end, budget.work().clone());
+        let counted = budget.within(budget.rest(), self.store.calls(request.clone())).await;
+        match counted.ok_or_else(|| self.too_much())?? {
+            Some(calls) => Ok(calls),
+            None => self.calls_of_traces(request, &budget).await,
+        }
+    }
+
+    /// Counts them from all traces that have a span that begins in this time.
+    async fn calls_of_traces(&self, request: CallRequest, budget: &Budget) -> Result<Calls, QueryError> {
         let as_of = Some(self.store.watermark().await?);
-        let mut counted = Counted::default();
-        self.all_traces(&budget, as_of, search, |_, spans| counted.add_trace(spans)).await?;
-        let Counted { mut calls, pending, senders } = counted;
+        let end = Some(request.end).filter(|end| end.0 < u64::MAX);
+        let fields = SearchFields { start_min: Some(request.start), start_max: end, ..SearchFields::default() };
+        // A time of no length has no calls.
+        let Ok(search) = Search::try_from(fields) else { return Ok(Calls::new()) };
+        let mut counted = Counted { request, calls: Calls::new(), pending: Pending::new(), senders: 0 };
+        self.all_traces(budget, as_of, search, |_, spans| counted.add_trace(spans)).await?;
+        let Counted { mut calls, pending, senders, .. } = counted;
         if senders > SENDERS_MAX {
             let what = format!("messages of more than {SENDERS_MAX} senders: ask for a shorter time");
             return Err(QueryError::TooMuch { what });
         }
         let ids: Vec<TraceId> = pending.keys().copied().collect();
-        self.traces_of(&budget, as_of, &ids, |id, spans| {
+        self.traces_of(budget, as_of, &ids, |id, spans| {
             let Some(wanted) = pending.get(&id) else { return };
-            for (sender, span) in by_id(spans) {
-                for (called, count) in wanted.get(&sender).into_iter().flatten() {
-                    add(&mut calls, span.resource.service(), called, *count);
+            for ((_, sender), span) in callers(spans) {
+                for (called, counts) in wanted.get(&sender).into_iter().flatten() {
+                    add_calls(&mut calls, span.resource.service(), called, *counts);
                 }
             }
         })
@@ -55,8 +62,8 @@ impl Query {
     }
 }
 
-#[derive(Default)]
 struct Counted {
+    request: CallRequest,
     calls: Calls,
     pending: Pending,
     senders: usize,
@@ -64,59 +71,32 @@ struct Counted {
 
 impl Counted {
     fn add_trace(&mut self, spans: &[Span]) {
-        let known = by_id(spans);
-        for span in spans {
-            let service = span.resource.service();
-            if let Some(parent) = span.parent_span_id.and_then(|id| known.get(&id)) {
-                add(&mut self.calls, parent.resource.service(), service, 1);
+        let known = callers(spans);
+        let request = self.request.clone();
+        for called in spans.iter().filter(|span| request.has(span.start)) {
+            let (service, counts) = (called.resource.service(), CallCounts::of(called));
+            if let Some(caller) = parent(called).and_then(|id| known.get(&id)) {
+                add_calls(&mut self.calls, caller.resource.service(), service, counts);
             }
-            for (trace, sender) in senders(span) {
-                match known.get(&sender).filter(|_| trace == span.trace_id) {
-                    Some(sender) => add(&mut self.calls, sender.resource.service(), service, 1),
-                    None => self.wait_for(trace, sender, service),
+            for sender in senders(called) {
+                match known.get(&sender) {
+                    Some(caller) => add_calls(&mut self.calls, caller.resource.service(), service, counts),
+                    None => self.wait_for(sender, service, counts),
                 }
             }
         }
     }
 
     /// Beyond the limit nothing is kept: there will be no answer.
-    fn wait_for(&mut self, trace: TraceId, sender: SpanId, service: &str) {
+    fn wait_for(&mut self, (trace, sender): (TraceId, SpanId), service: &str, counts: CallCounts) {
         if self.senders <= SENDERS_MAX {
             let called = self.pending.entry(trace).or_default().entry(sender).or_insert_with(|| {
                 self.senders = self.senders.saturating_add(1);
                 BTreeMap::new()
             });
-            let count = called.entry(service.to_owned()).or_default();
-            *count = count.saturating_add(1);
+            called.entry(service.to_owned()).or_default().add(counts);
         }
     }
-}
-
-/// Of spans that share an id, the first.
-fn by_id(spans: &[Span]) -> HashMap<SpanId, &Span> {
-    let mut known = HashMap::with_capacity(spans.len());
-    for span in spans {
-        known.entry(span.span_id).or_insert(span);
-    }
-    known
-}
-
-/// Whose messages a span takes, each once, but for its parent.
-fn senders(span: &Span) -> HashSet<(TraceId, SpanId)> {
-    let says = span.attributes.get_text("messaging.operation.type");
-    if span.kind != SpanKind::CONSUMER && !says.is_some_and(|says| TAKES.contains(&says)) {
-        return HashSet::new();
-    }
-    let of_link = |link: &crate::model::Link| Some((link.trace_id?, link.span_id?));
-    let is_other = |(trace, sender): &(TraceId, SpanId)| {
-        *trace != span.trace_id || (Some(*sender) != span.parent_span_id && *sender != span.span_id)
-    };
-    span.links.iter().filter_map(of_link).filter(is_other).collect()
-}
-
-fn add(calls: &mut Calls, parent: &str, child: &str, count: u64) {
-    let counted = calls.entry((parent.to_owned(), child.to_owned())).or_default();
-    *counted = counted.saturating_add(count);
 }
 
 #[cfg(test)]

@@ -42,7 +42,6 @@ mod traces;
 mod whole;
 
 use budget::Budget;
-pub use calls::Calls;
 pub use explain::{Evaluation, Explained};
 pub use finder::{ShownSpan, SpanSet};
 pub use metrics::{MetricsAnswer, MetricsRequest};

@@ -93,7 +93,7 @@ impl Query {
         }
     }
 
-    fn too_much(&self) -> QueryError {
+    pub(super) fn too_much(&self) -> QueryError {
         let (spans, seconds) = (self.settings.work_spans_max, self.settings.work_time_max.as_secs());
         QueryError::TooMuch { what: format!("more than {spans} spans or {seconds} s of work: ask for a shorter time") }
     }

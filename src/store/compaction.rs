@@ -68,6 +68,8 @@ pub struct Backlog {
     pub age: Duration,
     /// with about so many bytes.
     pub bytes: u64,
+    /// So many hours of the history have calls that are not counted yet.
+    pub uncounted_hours: u64,
 }
 
 /// What a compaction did.
@@ -87,6 +89,8 @@ pub struct Compaction {
     pub blocks_merged: u64,
     /// into so many larger ones.
     pub blocks_made: u64,
+    /// Of so many hours of the history the calls were counted that an earlier version had not counted.
+    pub hours_counted: u64,
 }
 
 impl Compaction {
@@ -100,6 +104,7 @@ impl Compaction {
             blocks: self.blocks.saturating_add(later.blocks),
             blocks_merged: self.blocks_merged.saturating_add(later.blocks_merged),
             blocks_made: self.blocks_made.saturating_add(later.blocks_made),
+            hours_counted: self.hours_counted.saturating_add(later.hours_counted),
         };
     }
 }
@@ -111,7 +116,11 @@ impl fmt::Display for Compaction {
             f,
             "compacted: steps {steps}, spans {spans}, exact copies left out {copies}, blocks written {blocks}, "
         )?;
-        write!(f, "small blocks merged {blocks_merged} into {blocks_made}")
+        write!(f, "small blocks merged {blocks_merged} into {blocks_made}")?;
+        match self.hours_counted {
+            0 => Ok(()),
+            hours => write!(f, ", hours whose calls were counted {hours}"),
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
+use super::calls::calls_among;
 use super::retention::{DAYS_AHEAD_MAX, Reason, days_before};
 use super::{
-    Batch, Counted, Fingerprint, MINUTE_NANOS, Retained, RetentionSettings, RolledUp, Rollup, RollupDetail,
-    RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
+    Batch, CallRequest, Calls, Counted, Fingerprint, MINUTE_NANOS, Retained, RetentionSettings, RolledUp, Rollup,
+    RollupDetail, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
 };
 use crate::model::{Operation, Span, SpanFacts, SpanKey, TraceFold, TraceId, TraceSummary, UnixNanos, histogram};
 
@@ -186,6 +187,12 @@ impl SpanStore for MemoryStore {
         request.work.add(Counted::SpansRead, found.len());
         let rollups = found.into_iter().map(move |(_, span)| Ok(rolled_up(&span, request.detail)));
         Ok(Some(stream::iter(rollups).boxed()))
+    }
+
+    async fn calls(&self, request: CallRequest) -> Result<Option<Calls>, StoreError> {
+        let spans: Vec<_> = self.sorted(None, |_| true).into_iter().map(|(_, span)| span).collect();
+        request.work.add(Counted::SpansRead, spans.len());
+        Ok(Some(calls_among(&spans, &request)))
     }
 
     async fn summaries(

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use crate::model::{Filter, Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
 
 mod batch;
+pub mod calls;
 mod choose;
 mod compaction;
 mod json;
@@ -30,6 +31,7 @@ pub use choose::{OpenSettings, Opened, has_history, migrate, open};
 pub use open::{MigrationReport, OpenError};
 
 pub use batch::{Batch, Fingerprint};
+pub use calls::{CallCounts, CallRequest, Calls};
 pub use compaction::{Backlog, Compaction, CompactionSettings};
 pub use names::{NamePortion, NameScan, NameStream};
 pub use retention::{Retained, RetentionSettings};
@@ -139,6 +141,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// 15. **Purged.** When `purge` returns `Ok`, nothing of what was committed before it was called is in any answer, and a batch
 ///     of that time is stored again when it is sent again. Of what is written at the same moment, a batch stays as a whole
 ///     or goes as a whole. Whoever reads or writes meanwhile, in this process or in another, goes on.
+/// 16. **Called.** `calls` counts the calls among all spans that there are at one moment whose called span begins in the
+///     minutes that were asked for: by parents, and by links of who takes messages, in whatever order and trace they came.
 #[async_trait]
 pub trait SpanStore: Send + Sync + 'static {
     /// Stores all spans of all batches in one transaction, with a receipt for each batch; says of each, in their
@@ -189,6 +193,12 @@ pub trait SpanStore: Send + Sync + 'static {
     /// Spans counted by minute or hour, service, name, kind and status. `None` when the store has to be asked for the spans
     /// themselves: when it can not tell what it had counted by then.
     async fn rollups(&self, _request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
+        Ok(None)
+    }
+
+    /// Who calls whom, and how often. `None` when the store has to be asked for the spans themselves: when it did not count
+    /// the calls of this time.
+    async fn calls(&self, _request: CallRequest) -> Result<Option<Calls>, StoreError> {
         Ok(None)
     }
 

@@ -16,6 +16,7 @@ use tracewell::model::{
 };
 use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark, Written};
 
+use super::calls::p16_called;
 use super::counted::p13_counted;
 use super::fixtures::{CHANGES, everywhere, extremes, single_conditions};
 use super::purge::{p15_purged, p15_purged_under_writes};
@@ -30,7 +31,7 @@ macro_rules! promises_of {
         promises_of!(in $backend: p1_durable, p2_whole_for_readers, p2_whole_when_cancelled, p3_visible, p4_exact,
             p5_once, p6_ordered, p7_complete, p7_complete_when_rare, p8_steady, p8_steady_under_writes, p8_steady_with_copies, p9_safe, p10_recognised,
             p10_recognised_at_the_same_moment, p12_let_go, p12_let_go_and_come_back, p13_counted, p15_purged,
-            p15_purged_under_writes);
+            p15_purged_under_writes, p16_called);
     })+ };
     (in $backend:ident: $($promise:ident),+) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,8 +13,9 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, Test
 use tracewell::model::{
     Attribute, AttributeCondition, AttributeScope, Operation, Search, SearchFields, Span, SpanKey, TraceId, UnixNanos,
 };
+use tracewell::query::{Query, QuerySettings};
 use tracewell::store::memory::MemoryStore;
-use tracewell::store::{Batch, RetentionSettings, Scan, SpanStore, Watermark};
+use tracewell::store::{Batch, CallRequest, MINUTE_NANOS, RetentionSettings, Scan, SpanStore, Watermark, Work};
 
 use super::filters::{by_key, filtered};
 use super::retention::{DAY, today};
@@ -31,20 +32,25 @@ const SPANS_MAX: usize = 16;
 /// A test for each backend, with as many histories as it runs through in some ten seconds, or as many as the variable
 /// `PROPTEST_CASES` asks for.
 macro_rules! histories_of {
-    ($($backend:ident: $cases:literal),+) => { $(
+    ($histories:ident, $($backend:ident: $cases:literal),+) => { $(
         #[test]
         fn $backend() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            check($cases, |history| runtime.block_on(async {
+            super::check(&super::$histories(), $cases, |history| runtime.block_on(async {
                 let database = crate::support::database::$backend::create().await;
                 history.run(&*database).await
             }));
         }
     )+ };
 }
-histories_of!(memory: 64, sqlite: 96, postgres: 20);
+mod of_all {
+    histories_of!(history, memory: 64, sqlite: 96, postgres: 20);
+}
+mod of_calls {
+    histories_of!(history_of_calls, sqlite: 48, postgres: 40);
+}
 
-fn check(cases: u32, run: impl Fn(History) -> TestCaseResult) {
+fn check(histories: &impl Strategy<Value = History>, cases: u32, run: impl Fn(History) -> TestCaseResult) {
     let persistence = FileFailurePersistence::Direct("tests/store/proptest-regressions/histories.txt");
     let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
     let config = Config {
@@ -54,7 +60,7 @@ fn check(cases: u32, run: impl Fn(History) -> TestCaseResult) {
         source_file: Some(file!()),
         ..Config::default()
     };
-    if let Err(error) = TestRunner::new(config).run(&history(), run) {
+    if let Err(error) = TestRunner::new(config).run(histories, run) {
         panic!("{error}");
     }
 }
@@ -113,6 +119,11 @@ enum Step {
         after: Option<Operation>,
         limit: usize,
     },
+    /// Who calls whom in some minutes, the first of which is a span's; or ever since.
+    Calls {
+        span: Index,
+        minutes: Option<u64>,
+    },
 }
 
 /// A search: any, or for one attribute of one of the history's spans, so that it finds something.
@@ -143,6 +154,26 @@ fn history() -> impl Strategy<Value = History> {
         }
         History { spans, steps }
     })
+}
+
+/// Spans of few traces and ids, of three days; most have a parent, many take messages.
+fn history_of_calls() -> impl Strategy<Value = History> {
+    let steps = prop_oneof![
+        4 => vec(vec(any::<Index>(), 0..8), 1..3).prop_map(Step::Write),
+        3 => Just(Step::Compact),
+        1 => select(vec![0, 1, 2]).prop_map(Step::Retain),
+        5 => calls(),
+    ];
+    (vec(arbitrary::calling_span(), 1..3 * SPANS_MAX), vec(steps, 1..STEPS_MAX)).prop_map(|(mut spans, steps)| {
+        for span in &mut spans {
+            span.start = UnixNanos((today() - span.start.0 / DAY) * DAY + span.start.0 % DAY);
+        }
+        History { spans, steps }
+    })
+}
+
+fn calls() -> impl Strategy<Value = Step> {
+    (any::<Index>(), option::of(0..3_u64)).prop_map(|(span, minutes)| Step::Calls { span, minutes })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -179,6 +210,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (option::of(arbitrary::service()), limit()).prop_map(|(after, limit)| Step::Services { after, limit }),
         2 => (arbitrary::service(), option::of(operation), limit())
             .prop_map(|(service, after, limit)| Step::Operations { service, after, limit }),
+        2 => calls(),
     ]
 }
 
@@ -240,6 +272,11 @@ impl Pair {
             Step::Pages { search, as_of, page } => self.compare_pages(&search.search(spans), *as_of, *page).await,
             Step::Traces { ids, as_of } => self.compare_traces(ids, *as_of).await,
             Step::Summaries { ids, as_of } => self.compare_summaries(ids, *as_of).await,
+            Step::Calls { span, minutes } => {
+                let start = span.get(spans).start;
+                let end = minutes.map(|minutes| UnixNanos(start.0.saturating_add(minutes * MINUTE_NANOS)));
+                self.compare_calls(start, end).await
+            }
             Step::Services { after, limit } => {
                 let after = after.as_deref();
                 same(&self.store.services(after, *limit).await?, &self.oracle.services(after, *limit).await?)
@@ -259,8 +296,20 @@ impl Pair {
         self.oracle.retain(&settings).await?;
         // Which services and operations are left is asked for seldom otherwise.
         same(&self.store.services(None, 100).await?, &self.oracle.services(None, 100).await?)?;
+        self.compare_calls(UnixNanos(0), None).await?;
         let all = Search::default();
         self.compare_scan(&all, None, None, usize::MAX).await.map(drop)
+    }
+
+    /// By what was counted, and as people ask.
+    async fn compare_calls(&self, start: UnixNanos, end: Option<UnixNanos>) -> TestCaseResult {
+        let request = CallRequest::around(start, end, Work::default());
+        let expected = self.oracle.calls(request.clone()).await?.unwrap_or_default();
+        if let Some(counted) = self.store.calls(request).await? {
+            same(&counted, &expected)?;
+        }
+        let query = Query::new(Arc::clone(&self.store), QuerySettings::default());
+        same(&query.calls(start, end).await.map_err(|error| TestCaseError::fail(error.to_string()))?, &expected)
     }
 
     async fn write(&self, batches: &[Vec<Index>], spans: &[Span]) -> TestCaseResult {

@@ -23,7 +23,8 @@ const WITHOUT_MERGES: CompactionSettings = CompactionSettings { merge_blocks_min
 /// What compaction derived from the spans, all but the names of the blocks.
 const DERIVED: &str = "\
     select (to_jsonb(t) - 'block_ids')::text from trace_row t union all select to_jsonb(m)::text from red_minute_row m
-    union all select to_jsonb(h)::text from red_hour_row h order by 1";
+    union all select to_jsonb(h)::text from red_hour_row h union all select to_jsonb(c)::text from call_minute_row c
+    union all select to_jsonb(m)::text from message_row m order by 1";
 
 /// Names of blocks that are wrong: of one that is not there, does not have the trace, or has it unnamed.
 const MISNAMED: &str = "\

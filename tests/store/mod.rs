@@ -5,6 +5,7 @@ use futures::TryStreamExt;
 use tracewell::model::{Search, SearchFields, Span, SpanKey, TraceId};
 use tracewell::store::{Batch, Scan, SpanStore};
 
+mod calls;
 mod contract;
 mod corrupt;
 mod counted;

@@ -11,7 +11,7 @@ use tracewell::model::{SearchFields, Span, SpanKind, Status, StatusCode, UnixNan
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::postgres::{PostgresSettings, PostgresStore};
 use tracewell::store::sqlite::{SqliteSettings, SqliteStore};
-use tracewell::store::{Retained, RetentionSettings, SpanStore};
+use tracewell::store::{CallRequest, Retained, RetentionSettings, SpanStore, Work};
 
 use super::{batch, descending, scan, scanned, trace};
 use crate::support::database::AT_ONCE;
@@ -78,6 +78,10 @@ pub(crate) async fn assert_same_as_new(store: &dyn SpanStore, spans: &[Span]) {
     found.sort_by_key(|summary| summary.trace_id);
     expected.sort_by_key(|summary| summary.trace_id);
     assert_eq!(found, expected);
+    let asked = || CallRequest::around(UnixNanos(0), None, Work::default());
+    if let Some(calls) = store.calls(asked()).await.unwrap() {
+        assert_eq!(Some(calls), oracle.calls(asked()).await.unwrap());
+    }
     let services = oracle.services(None, 100).await.unwrap();
     assert_eq!(store.services(None, 100).await.unwrap(), services);
     for service in services {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::model::{Keyed, Link, Resource, Search, Span, SpanId, SpanKind, TraceId, Value};
+use crate::model::{Keyed, Link, Resource, Span, SpanId, SpanKind, TraceId, UnixNanos, Value};
 use crate::query::{Query, QuerySettings};
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, SpanStore};
@@ -33,8 +33,8 @@ async fn calls(spans: Vec<Span>) -> Vec<(String, u64)> {
     let store = MemoryStore::default();
     store.write(&[Batch::new(spans)]).await.unwrap();
     let query = Query::new(Arc::new(store), QuerySettings::default());
-    let calls = query.calls(Search::default()).await.unwrap();
-    calls.into_iter().map(|((parent, child), count)| (format!("{parent}>{child}"), count)).collect()
+    let calls = query.calls(UnixNanos(0), None).await.unwrap();
+    calls.into_iter().map(|((parent, child), counts)| (format!("{parent}>{child}"), counts.calls)).collect()
 }
 
 fn expected<const N: usize>(calls: [(&str, u64); N]) -> Vec<(String, u64)> {

@@ -1,11 +1,13 @@
 //! A trace in a few words, and who calls whom, as Jaeger has them.
 
+use std::collections::BTreeMap;
+
 use super::super::generated::jaeger::api_v3 as proto;
 use super::super::status::Failure;
 use super::parameters::bad;
 use super::traces;
-use crate::model::{Search, SearchFields, TraceSummary, UnixNanos};
-use crate::query::{Calls, Query};
+use crate::model::{TraceSummary, UnixNanos};
+use crate::query::Query;
 
 /// The summaries of traces that were found.
 pub(super) async fn of(query: &Query, found: &[TraceSummary]) -> Result<Vec<proto::TraceSummary>, Failure> {
@@ -41,9 +43,15 @@ fn number(count: u64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// Who calls whom, of the traces that have a span that begins in this time.
-pub(super) async fn calls(query: &Query, start: UnixNanos, end: Option<UnixNanos>) -> Result<Calls, Failure> {
-    let fields = SearchFields { start_min: Some(start), start_max: end, ..SearchFields::default() };
-    let search = Search::try_from(fields).map_err(|_| bad("end_time", "must be later than the start time"))?;
-    Ok(query.calls(search).await?)
+/// Who calls whom, and how often, in the minutes of this time.
+pub(super) async fn calls(
+    query: &Query,
+    start: UnixNanos,
+    end: Option<UnixNanos>,
+) -> Result<BTreeMap<(String, String), u64>, Failure> {
+    if end.is_some_and(|end| end <= start) {
+        return Err(bad("end_time", "must be later than the start time"));
+    }
+    let calls = query.calls(start, end).await?;
+    Ok(calls.into_iter().map(|(services, counts)| (services, counts.calls)).collect())
 }

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::meaning;
 use crate::model::{Attributes, Keyed, Resource, Scope, Span, SpanKind};
+use crate::store::calls::service_key;
 use crate::store::{StoreError, json, text};
 
 /// At most so many keys are remembered (about 10 MB); then we start anew, at the price of inserts that find their row.
@@ -55,7 +56,7 @@ const INSERT_OPERATIONS: &str = "\
 
 /// The key of a service.
 pub(super) fn service_id(name: &str) -> i64 {
-    xxh3_64(name.as_bytes()).cast_signed()
+    service_key(name)
 }
 
 /// The key of an operation; `form` is room to work in.

@@ -35,8 +35,9 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
 use super::{
-    Backlog, Batch, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings, RollupRequest,
-    RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark, Work, Written,
+    Backlog, Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained,
+    RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
+    Work, Written,
 };
 use crate::metrics::CorruptBlocks;
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
@@ -244,6 +245,10 @@ impl SpanStore for PostgresStore {
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
         self.reader.clone().rollups(request).await
+    }
+
+    async fn calls(&self, request: CallRequest) -> Result<Option<Calls>, StoreError> {
+        self.reader.calls(request).await
     }
 
     async fn count_blocks(&self, scan: &Scan) -> Result<(), StoreError> {

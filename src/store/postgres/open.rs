@@ -20,7 +20,7 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(5);
 const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
 
 /// Version, description and statements of each migration, oldest first. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "spans", include_str!("../../../migrations/postgres/0001_spans.sql")),
     (2, "receipts", include_str!("../../../migrations/postgres/0002_receipts.sql")),
     (3, "steps", include_str!("../../../migrations/postgres/0003_steps.sql")),
@@ -29,6 +29,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "views", include_str!("../../../migrations/postgres/0006_views.sql")),
     (7, "retention", include_str!("../../../migrations/postgres/0007_retention.sql")),
     (8, "red_between", include_str!("../../../migrations/postgres/0008_red_between.sql")),
+    (9, "calls", include_str!("../../../migrations/postgres/0009_calls.sql")),
 ];
 
 /// Why an attempt failed.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
 use tracewell::store::{
-    Batch, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings, RollupRequest,
-    RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
+    Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings,
+    RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
 };
 
 use super::{AT_ONCE, Database, postgres};
@@ -70,6 +70,10 @@ impl SpanStore for Compacting {
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {
         self.0.rollups(request).await
+    }
+
+    async fn calls(&self, request: CallRequest) -> Result<Option<Calls>, StoreError> {
+        self.0.calls(request).await
     }
 
     async fn count_blocks(&self, scan: &Scan) -> Result<(), StoreError> {

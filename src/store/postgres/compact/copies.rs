@@ -1,11 +1,13 @@
-//! What the history has of a step's traces already: late spans join their trace, and exact copies are not stored again.
+//! What the history has of a step's traces already: late spans join their trace, exact copies are not stored again, and
+//! calls go from earlier spans to late ones and back.
 
 use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 
-use crate::model::{SpanKey, TraceId};
+use crate::model::{Span, SpanKey, TraceId};
 use crate::store::StoreError;
+use crate::store::postgres::derived::calls::{CallChange, CallSpan, Stay};
 use crate::store::postgres::derived::day::Day;
 use crate::store::postgres::derived::trace_row;
 use crate::store::postgres::error::meaning;
@@ -32,6 +34,8 @@ pub(super) struct Late {
     pub(super) today: Day,
     /// The keys of all spans in the history of those traces.
     pub(super) keys: HashSet<SpanKey>,
+    /// The same spans, for what the step changes in who calls whom.
+    pub(super) calls: CallChange,
 }
 
 impl Late {
@@ -48,11 +52,16 @@ pub(super) async fn late(connection: &mut PgConnection, step: i32, mut blocks: B
     let ids: Vec<Vec<u8>> =
         sqlx::query_scalar(LATE_TRACES).bind(step).fetch_all(&mut *connection).await.map_err(meaning)?;
     let ids: Vec<TraceId> = ids.iter().filter_map(|id| TraceId::from_slice(id).ok()).collect();
-    let mut late = Late { days: HashMap::new(), today: Day(today), keys: HashSet::new() };
+    let mut late = Late { days: HashMap::new(), today: Day(today), keys: HashSet::new(), calls: CallChange::default() };
+    let Late { keys, calls, days, .. } = &mut late;
     for ids in ids.chunks(TRACES_MAX) {
         let rows = trace_row::existing(connection, ids).await?;
-        history::add_keys(connection, &rows, &mut blocks, &mut late.keys).await?;
-        late.days.extend(rows.into_iter().map(|(id, row)| (id, row.day)));
+        let each = |key, span: &Span| {
+            keys.insert(key);
+            calls.add(CallSpan::of(span, Stay::Stays));
+        };
+        history::each_of_traces(connection, &rows, &mut blocks, each).await?;
+        days.extend(rows.into_iter().map(|(id, row)| (id, row.day)));
     }
     Ok(late)
 }

@@ -2,7 +2,8 @@
 //! and rollups, exact copies are left out, and `first_hot_step` moves past it. Nobody sees anything in between, and a
 //! crash at any point leaves the step as it was. The step's partition is dropped a while later (`partitions.rs`).
 //!
-//! Where little arrives, a step makes small blocks; those of an hour that is over are merged (`merge.rs`).
+//! Where little arrives, a step makes small blocks; those of an hour that is over are merged (`merge.rs`). What an earlier
+//! version made history of without counting calls is counted (`uncounted.rs`).
 //!
 //! One process compacts at a time. `step.rs` is the transaction; `copies.rs` finds what the history has already.
 
@@ -10,6 +11,7 @@ mod copies;
 mod merge;
 mod partitions;
 mod step;
+mod uncounted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +90,10 @@ async fn locked(
         partitions::measure(connection).await?;
     }
     merge::merge(connection, settings, damage, done).await?;
+    if done.is_elsewhere {
+        return Ok(());
+    }
+    uncounted::count(connection, settings, damage, done).await?;
     if done.is_elsewhere {
         return Ok(());
     }

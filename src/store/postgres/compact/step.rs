@@ -9,12 +9,13 @@ use super::copies::{self, Late};
 use super::rest;
 use crate::model::{SpanKey, SpanKind, StatusCode};
 use crate::store::postgres::block::{BLOCK_SPANS_MAX, Block, COPY_BLOCKS, HOT_COLUMNS, HotRow, block_rows, pieces};
+use crate::store::postgres::derived::calls::{CallSpan, senders_of_row};
 use crate::store::postgres::derived::rollup::Rollups;
 use crate::store::postgres::derived::trace_fold::TraceSpan;
 use crate::store::postgres::derived::trace_row::TraceRows;
 use crate::store::postgres::dictionary::operation_id;
 use crate::store::postgres::error::meaning;
-use crate::store::postgres::history::{BEGIN, Blocks, Damage, RELEASE};
+use crate::store::postgres::history::{BEGIN, Blocks, Damage, RELEASE, SAVEPOINT};
 use crate::store::postgres::row::corrupt;
 use crate::store::postgres::rows::CopyRows;
 use crate::store::postgres::time::Micros;
@@ -39,7 +40,7 @@ fn declare(step: i32) -> AssertSqlSafe<String> {
 
 const FINISH: &str = "\
     with compacted as (update step set compacted_time = now() where step = $1)
-    update tier set first_hot_step = $1 + 1 where first_hot_step = $1";
+    update tier set first_hot_step = $1 + 1, calls_step = $1 + 1 where first_hot_step = $1";
 
 /// Makes history of a step that nobody writes to any more; it is the first hot one.
 pub(super) async fn compact(
@@ -75,7 +76,7 @@ pub(super) async fn compact(
         }
         rest(began.elapsed(), share).await;
     }
-    history.finish(&mut transaction).await?;
+    history.finish(&mut transaction, damage).await?;
     let moved = sqlx::query(FINISH).bind(step).execute(&mut *transaction).await.map_err(meaning)?;
     if moved.rows_affected() != 1 {
         return Err(StoreError::Bug(format!("step {step} is not the first hot one").into()));
@@ -164,14 +165,21 @@ impl History {
                 block_id,
                 received: Micros(row.received_micros),
             });
+            self.late.calls.add_taker(CallSpan::of_row(row), senders_of_row(row)?);
             let duration = row.duration_nanos.unsigned_abs();
             self.rollups.add(row.key.start, operation_id, StatusCode(row.status), duration);
         }
         Ok(())
     }
 
-    async fn finish(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    /// Who sent the messages that the step's spans take may be told by blocks; these are opened last, when it is known.
+    async fn finish(&mut self, connection: &mut PgConnection, damage: &Arc<Damage>) -> Result<(), StoreError> {
         self.traces.flush(connection).await?;
-        self.rollups.flush(connection).await
+        self.rollups.flush(connection).await?;
+        connection.execute(SAVEPOINT).await.map_err(meaning)?;
+        let calls = std::mem::take(&mut self.late.calls);
+        let difference = calls.settle(&mut Blocks::new(Arc::clone(damage)), connection).await?;
+        connection.execute(RELEASE).await.map_err(meaning)?;
+        difference.write(connection).await
     }
 }

@@ -16,8 +16,13 @@ const DAYS_BEFORE_MAX: i32 = 35;
 const DAYS_AFTER_MAX: i32 = 2;
 
 /// The tables that have partitions by day, each with the column that says which.
-pub(in crate::store::postgres) const TABLES: [(&str, &str); 4] =
-    [("span_block", "hour"), ("trace_row", "day"), ("red_minute_row", "minute"), ("red_hour_row", "hour")];
+pub(in crate::store::postgres) const TABLES: [(&str, &str); 5] = [
+    ("span_block", "hour"),
+    ("trace_row", "day"),
+    ("red_minute_row", "minute"),
+    ("red_hour_row", "hour"),
+    ("call_minute_row", "minute"),
+];
 
 /// How long the partition's making may wait for statements that read, while others wait behind it.
 const LOCK_WAIT_MAX: &str = "set local lock_timeout = '1s'";

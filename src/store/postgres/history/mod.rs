@@ -15,7 +15,7 @@ mod spans;
 mod trace;
 mod traces;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sqlx::{PgConnection, Row};
 
@@ -23,7 +23,7 @@ use super::derived::trace_row::Filed;
 use super::error::meaning;
 use super::filter::Told;
 use super::time::Micros;
-use crate::model::{SpanKey, TraceId};
+use crate::model::{Span, SpanKey, TraceId};
 use crate::store::{Counted, Scan, StoreError};
 
 pub(super) use blocks::Blocks;
@@ -47,6 +47,8 @@ pub(super) const BEGIN_READ_ONLY: &str = "\
     begin isolation level repeatable read read only; \
     lock table only trace_row, only span_block in access share mode; \
     savepoint history";
+/// The same in the middle of a transaction: what was written before stays. It ends with [`RELEASE`], too.
+pub(super) const SAVEPOINT: &str = "savepoint history";
 /// From here on no block is opened, and everything may be written.
 pub(super) const RELEASE: &str = "release savepoint history";
 const GO_BACK: &str = "rollback to savepoint history";
@@ -87,13 +89,13 @@ pub(super) async fn places(block_ids: &[i64], connection: &mut PgConnection) -> 
     rows.iter().map(place).collect::<Result<_, sqlx::Error>>().map_err(meaning)
 }
 
-/// Adds the keys of all spans that these traces have in the history. What can not be read has none: an exact copy of it
-/// is stored a second time, and not lost.
-pub(super) async fn add_keys(
+/// Gives to `each` all spans that these traces have in the history, with their keys. What can not be read is left out: an
+/// exact copy of it is stored a second time, and not lost.
+pub(super) async fn each_of_traces(
     connection: &mut PgConnection,
     traces: &HashMap<TraceId, Filed>,
     blocks: &mut Blocks,
-    keys: &mut HashSet<SpanKey>,
+    mut each: impl FnMut(SpanKey, &Span) + Send,
 ) -> Result<(), StoreError> {
     let mut unseen: HashMap<i64, TraceId> = HashMap::new();
     for (trace_id, filed) in traces {
@@ -105,10 +107,7 @@ pub(super) async fn add_keys(
         for block in blocks.open(&portion, connection).await? {
             let heads = block.stored.heads().iter().enumerate();
             let wanted = heads.filter(|(_, head)| traces.contains_key(&head.trace_id)).map(|(place, _)| place);
-            let each = |_, key, _| {
-                keys.insert(key);
-            };
-            blocks.spans(&block, wanted, each, connection).await?;
+            blocks.spans(&block, wanted, |_, key, span| each(key, &span), connection).await?;
         }
     }
     for (place, _) in places {

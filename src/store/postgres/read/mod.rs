@@ -1,8 +1,9 @@
 //! Reading: every method of the store that answers a question. `trace.rs` reads one trace, `traces.rs` several,
-//! `pages.rs` goes through a scan, `places.rs` through the places of one, `rollups.rs` counts spans, `summaries.rs` sums
-//! traces up, `names.rs` lists. Each of them puts hot rows and history together, in one snapshot: what compaction moves
+//! `pages.rs` goes through a scan, `places.rs` through the places of one, `rollups.rs` counts spans, `calls.rs` calls,
+//! `summaries.rs` sums traces up, `names.rs` lists. Each of them puts hot rows and history together, in one snapshot: what compaction moves
 //! meanwhile is seen in one of them.
 
+mod calls;
 mod names;
 mod pages;
 mod places;
@@ -46,7 +47,8 @@ const OPERATIONS: &str = "\
 
 const BACKLOG: &str = "\
     select count(*), coalesce(extract(epoch from now() - min(closed_time)), 0)::float8,
-        coalesce(sum(pg_total_relation_size(to_regclass(format('span_row_%s', step.step)))), 0)::bigint
+        coalesce(sum(pg_total_relation_size(to_regclass(format('span_row_%s', step.step)))), 0)::bigint,
+        (select count(*) from call_uncounted)
     from step, tier
     where step.step >= tier.first_hot_step and step.step < tier.open_step";
 
@@ -112,10 +114,11 @@ impl Reader {
     pub(super) async fn backlog(&self) -> Result<Backlog, StoreError> {
         within(self.limit, async {
             let query = sqlx::query_as(BACKLOG);
-            let (steps, seconds, bytes): (i64, f64, i64) =
+            let (steps, seconds, bytes, uncounted_hours): (i64, f64, i64, i64) =
                 query.fetch_one(&mut *self.connection().await?).await.map_err(meaning)?;
             let age = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-            Ok(Backlog { steps: steps.unsigned_abs(), age, bytes: bytes.unsigned_abs() })
+            let (steps, bytes) = (steps.unsigned_abs(), bytes.unsigned_abs());
+            Ok(Backlog { steps, age, bytes, uncounted_hours: uncounted_hours.unsigned_abs() })
         })
         .await
     }

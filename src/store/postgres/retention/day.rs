@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, PgConnection};
 
 use super::traces::{Rows, Traces};
-use super::{Removed, Work, after, is_held_up, set_first_day};
+use super::{Removed, Work, after, calls, is_held_up, set_first_day};
 use crate::store::StoreError;
 use crate::store::postgres::derived::day::{Day, TABLES};
 use crate::store::postgres::error::meaning;
@@ -23,7 +23,8 @@ const REST: Duration = Duration::from_millis(500);
 /// never a reader who has to give up.
 const LOCK_WAIT_MAX: &str = "set local lock_timeout = '300ms'";
 const LOCK_OUT: &str = "\
-    lock table only trace_row, only span_block, only red_minute_row, only red_hour_row in access exclusive mode";
+    lock table only trace_row, only span_block, only red_minute_row, only red_hour_row, only call_minute_row
+        in access exclusive mode";
 
 const NAME: &str = "select to_char(date '1970-01-01' + $1, 'YYYYMMDD')";
 const IS_THERE: &str = "select to_regclass($1) is not null";
@@ -37,10 +38,12 @@ impl Work<'_> {
             sqlx::query_scalar(NAME).bind(day.0).fetch_one(&mut *self.connection).await.map_err(meaning)?;
         let mut transaction = self.connection.begin_with(BEGIN).await.map_err(meaning)?;
         let (blocks, spans) = blocks_of(&name, &mut transaction).await?;
-        let opened = Blocks::new(Arc::clone(self.damage));
-        let traces = Traces::of(blocks, Rows::OfDay(day), opened, &mut transaction).await?;
+        let opened = || Blocks::new(Arc::clone(self.damage));
+        let calls = calls::without(&blocks, Rows::OfDay(day), &mut opened(), &mut transaction).await?;
+        let traces = Traces::of(blocks, Rows::OfDay(day), opened(), &mut transaction).await?;
         transaction.execute(RELEASE).await.map_err(meaning)?;
         traces.take_out(&mut transaction).await?;
+        calls.write(&mut transaction).await?;
         let Some(bytes) = drop_when_free(&name, &traces, &mut transaction).await? else {
             transaction.rollback().await.map_err(meaning)?;
             return Ok(false);

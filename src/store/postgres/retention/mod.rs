@@ -1,11 +1,12 @@
 //! Retention: removes what is old, or too much. A day of the history goes as a whole: its partitions are dropped
 //! (`day.rs`). Spans whose clock was wrong, in the partitions of no day, are deleted by their arrival (`odd.rs`). What is
-//! derived from spans goes with them, in the same transaction, or is made anew of those that stay (`traces.rs`). At last,
-//! rows that spans share go when no span has them (`unused.rs`). Hot rows stay until they are history. All at once goes only
-//! when somebody asks for it (`purge.rs`).
+//! derived from spans goes with them, in the same transaction, or is made anew of those that stay (`traces.rs`, `calls.rs`).
+//! At last, rows that spans share go when no span has them (`unused.rs`). Hot rows stay until they are history. All at once
+//! goes only when somebody asks for it (`purge.rs`).
 //!
 //! One process at a time does this, and not while one compacts: both change the history.
 
+mod calls;
 mod day;
 mod odd;
 mod purge;
@@ -43,7 +44,8 @@ const DAYS: &str = "\
     join pg_class on pg_class.oid = inhrelid
     cross join lateral (select to_date(substring(relname from '_([0-9]{8})$'), 'YYYYMMDD') as day) as named
     where inhparent in
-            ('span_block'::regclass, 'trace_row'::regclass, 'red_minute_row'::regclass, 'red_hour_row'::regclass)
+            ('span_block'::regclass, 'trace_row'::regclass, 'red_minute_row'::regclass, 'red_hour_row'::regclass,
+             'call_minute_row'::regclass)
         and day < date '1970-01-01' + $1
     order by 1";
 
@@ -56,11 +58,19 @@ const LOG: &str = "\
 
 const FORGET_LOG: &str = "delete from retention_log where removed_time < now() - make_interval(days => $1)";
 
+/// What is left of hours whose calls were never counted and that have no spans any more.
+const FORGET_UNCOUNTED: &str = "\
+    with gone as (
+        delete from call_uncounted u where not exists (select from span_block b where b.hour = u.hour) returning hour)
+    delete from call_minute_row using gone
+    where minute >= gone.hour and minute < gone.hour + interval '1 hour'";
+
 /// The tables of tracewell with their indexes: others may share the database.
 const SIZE: &str = "\
     select coalesce(sum(pg_total_relation_size(coalesce(part.relid, kept.relid))), 0)::bigint
-    from unnest(array['span_row', 'span_block', 'trace_row', 'red_minute_row', 'red_hour_row', 'receipt', 'resource',
-            'scope', 'service', 'operation', 'retention_log']::regclass[]) as kept (relid)
+    from unnest(array['span_row', 'span_block', 'trace_row', 'red_minute_row', 'red_hour_row', 'call_minute_row',
+            'message_row', 'receipt', 'resource', 'scope', 'service', 'operation', 'retention_log']::regclass[])
+        as kept (relid)
     left join lateral pg_partition_tree(kept.relid) as part on true";
 
 /// The removing part of the store.
@@ -134,6 +144,7 @@ impl Work<'_> {
         {
             self.by_size(Day(today), bytes_max).await?;
         }
+        sqlx::query(FORGET_UNCOUNTED).execute(&mut *self.connection).await.map_err(meaning)?;
         unused::remove(self.connection, self.done).await?;
         sqlx::query(FORGET_LOG).bind(LOG_DAYS_MAX).execute(&mut *self.connection).await.map_err(meaning)?;
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::traces::{Rows, Traces, trace_span};
-use super::{Removed, Work, after, begin};
+use super::{Removed, Work, after, begin, calls};
 use crate::store::StoreError;
 use crate::store::postgres::derived::day::Day;
 use crate::store::postgres::derived::rollup::Rollups;
@@ -68,11 +68,13 @@ impl Work<'_> {
         let opened = || Blocks::new(Arc::clone(self.damage));
         let traces = Traces::of(gone.blocks.clone(), rows, opened(), &mut transaction).await?;
         let mut rollups = gone.rollups_without(opened(), &mut transaction).await?;
+        let calls = calls::without(&gone.blocks, rows, &mut opened(), &mut transaction).await?;
         transaction.execute(RELEASE).await.map_err(meaning)?;
         traces.take_out(&mut transaction).await?;
         gone.delete(&mut transaction).await?;
         traces.put_back(&mut transaction).await?;
         rollups.flush(&mut transaction).await?;
+        calls.write(&mut transaction).await?;
         Removed { day, spans: gone.spans, bytes: None }.log(reason, &mut transaction).await?;
         transaction.commit().await.map_err(meaning)?;
         self.done.add(reason, gone.spans.unsigned_abs());

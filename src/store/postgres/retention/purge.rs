@@ -22,13 +22,15 @@ use crate::store::postgres::write::Lease;
 /// The rows of these steps count no more. Their partitions are dropped afterwards.
 const FORGET_STEPS: &str = "\
     with forgotten as (update step set compacted_time = now() where step <= $1 and compacted_time is null)
-    update tier set first_hot_step = $1 + 1, swept_time = now() where first_hot_step <= $1";
+    update tier set first_hot_step = $1 + 1, calls_step = $1 + 1, swept_time = now() where first_hot_step <= $1";
 
 /// What has no spans but tells of them. Receipts that another deletes at the moment are left to them: nobody waits for
 /// each other.
-const FORGET: [&str; 2] = [
+const FORGET: [&str; 4] = [
     "delete from receipt where fingerprint in (select fingerprint from receipt for update skip locked)",
     "delete from retention_log",
+    "delete from message_row",
+    "delete from call_uncounted",
 ];
 
 impl Retainer {

@@ -30,7 +30,7 @@ pub(super) enum Rows {
 impl Rows {
     /// Conditions on `trace_row t`; no row fulfils two of them. `$2` is [`Rows::until`]. The first is of the rows whose
     /// partition goes.
-    fn conditions(self) -> [Option<String>; 2] {
+    pub(super) fn conditions(self) -> [Option<String>; 2] {
         match self {
             Self::OfDay(Day(day)) => [
                 Some(format!("t.day = date '1970-01-01' + {day}")),
@@ -41,7 +41,7 @@ impl Rows {
         }
     }
 
-    fn until(self) -> crate::store::postgres::time::Micros {
+    pub(super) fn until(self) -> crate::store::postgres::time::Micros {
         match self {
             Self::OfDay(day) => begin(after(day)),
             Self::Until(day) => begin(day),
@@ -51,7 +51,7 @@ impl Rows {
 }
 
 /// Of the blocks that a row names, one goes.
-const LOSES: &str = "exists (select from unnest(t.block_ids) as named (id) where id = any ($1))";
+pub(super) const LOSES: &str = "exists (select from unnest(t.block_ids) as named (id) where id = any ($1))";
 
 /// The traces that lose blocks and keep some: where the row is filed, and the blocks that stay.
 fn split_statement(condition: &str) -> AssertSqlSafe<String> {

@@ -40,7 +40,8 @@ pub(super) const TABLES: [(&str, &str, &str); 4] = [
         "service",
         "service_id",
         "select service_id from service where generation < $1
-         except select service_id from span_row except select service_id from span_block",
+         except select service_id from span_row except select service_id from span_block
+         except select caller_id from call_minute_row except select called_id from call_minute_row",
     ),
     (
         "scope",
