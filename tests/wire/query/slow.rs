@@ -131,6 +131,9 @@ impl SpanStore for Watched {
     async fn retain(&self, settings: &RetentionSettings) -> Result<Retained, StoreError> {
         self.store.retain(settings).await
     }
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.store.purge().await
+    }
     fn trace(&self, trace_id: TraceId) -> SpanStream {
         self.store.trace(trace_id)
     }
