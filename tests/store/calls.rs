@@ -6,9 +6,10 @@ use std::sync::Arc;
 use sqlx::{Connection, Executor};
 use tracewell::model::{Link, Span, SpanKind, Status, StatusCode, UnixNanos};
 use tracewell::query::{Query, QuerySettings};
-use tracewell::store::{CallRequest, Calls, SpanStore, Work};
+use tracewell::store::{CallRequest, Calls, RetentionSettings, SpanStore, Work};
 
 use super::batch;
+use super::retention::today;
 use crate::support::database::{AT_ONCE, Database};
 use crate::support::postgres::TestDatabase;
 use crate::support::{service, span_id, trace_id};
@@ -90,6 +91,31 @@ async fn postgres_counts_beforehand() {
     assert_eq!(told(&store.calls(asked()).await.unwrap().unwrap()), ["a>b 1/0"]);
     store.compact(&AT_ONCE).await.unwrap();
     assert_eq!(told(&store.calls(asked()).await.unwrap().unwrap()), ["a>b 1/0"]);
+    store.close().await;
+}
+
+/// Scenario: a day goes on which messages were sent that were taken later, and one was taken whose sender comes later.
+/// Guarantee: none of them counts any more; who took one waits for another sender.
+#[tokio::test]
+async fn messages_of_a_day_that_goes_are_forgotten() {
+    let database = TestDatabase::create().await;
+    let store = database.open().await;
+    let asked = || CallRequest::around(UnixNanos(0), None, Work::default());
+    let (now, old) = (today() * 24 * 60, (today() - 5) * 24 * 60);
+    let taken = [takes(span("b", 2, 1, 0, now), &[(1, 1)]), takes(span("c", 3, 1, 0, old), &[(4, 4)])];
+    store.write(&[batch(&[span("a", 1, 1, 0, old)]), batch(&taken)]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    assert_eq!(told(&store.calls(asked()).await.unwrap().unwrap()), ["a>b 1/0"]);
+    let settings = RetentionSettings { age_days_max: Some(2), arrival_age_days_max: None, bytes_max: None };
+    assert_eq!(store.retain(&settings).await.unwrap().spans_by_age, 2);
+    assert_eq!(told(&store.calls(asked()).await.unwrap().unwrap()), Vec::<String>::new());
+    store.write(&[batch(&[span("d", 4, 4, 0, now), span("e", 1, 1, 0, now)])]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    assert_eq!(told(&store.calls(asked()).await.unwrap().unwrap()), ["e>b 1/0"]);
+    let mut connection = database.connect().await;
+    let rows = "select (select count(*) from call_minute_row) * 10 + count(*) from message_row";
+    assert_eq!(sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut connection).await.unwrap(), 11);
+    connection.close().await.unwrap();
     store.close().await;
 }
 

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
 use tracewell::model::{
-    Attribute, AttributeCondition, AttributeScope, Operation, Search, SearchFields, Span, SpanKey, TraceId, UnixNanos,
+    Attribute, AttributeCondition, AttributeScope, Attributes, Link, Operation, Search, SearchFields, Span, SpanId,
+    SpanKey, SpanKind, Status, StatusCode, TraceId, UnixNanos, Value,
 };
 use tracewell::query::{Query, QuerySettings};
 use tracewell::store::memory::MemoryStore;
@@ -20,9 +21,9 @@ use tracewell::store::{Batch, CallRequest, MINUTE_NANOS, RetentionSettings, Scan
 use super::filters::{by_key, filtered};
 use super::retention::{DAY, today};
 use super::traces::traces;
-use crate::support::arbitrary;
 use crate::support::database::{AT_ONCE, Database};
 use crate::support::filters::{AnyFilter, filter};
+use crate::support::{arbitrary, service as named, span};
 
 /// Steps of one history at the most.
 const STEPS_MAX: usize = 40;
@@ -164,12 +165,42 @@ fn history_of_calls() -> impl Strategy<Value = History> {
         1 => select(vec![0, 1, 2]).prop_map(Step::Retain),
         5 => calls(),
     ];
-    (vec(arbitrary::calling_span(), 1..3 * SPANS_MAX), vec(steps, 1..STEPS_MAX)).prop_map(|(mut spans, steps)| {
+    (vec(calling_span(), 1..3 * SPANS_MAX), vec(steps, 1..STEPS_MAX)).prop_map(|(mut spans, steps)| {
         for span in &mut spans {
             span.start = UnixNanos((today() - span.start.0 / DAY) * DAY + span.start.0 % DAY);
         }
         History { spans, steps }
     })
+}
+
+/// A span that calls and is called: few traces, ids and services, three days, a minute or two; of equal ones there are many.
+fn calling_span() -> BoxedStrategy<Span> {
+    let id = || (1..=4_u64).prop_map(|id| SpanId::from_slice(&id.to_be_bytes()).unwrap());
+    let trace = || (1..=3_u128).prop_map(|id| TraceId::from_slice(&id.to_be_bytes()).unwrap());
+    let link = (option::weighted(0.9, trace()), option::weighted(0.9, id())).prop_map(|(trace_id, span_id)| Link {
+        trace_id,
+        span_id,
+        ..Link::default()
+    });
+    let says = select(vec!["", "receive", "process", "send"]);
+    let what = (select(vec![1, 2, 2, 3, 4, 5, 5]), 0..3_u64, 0..4_u64, select(vec![0, 2]), says);
+    (trace(), id(), option::weighted(0.8, id()), select(vec!["a", "b", "c"]), what, vec(link, 0..3))
+        .prop_map(|(trace_id, span_id, parent_span_id, service, (kind, day, half_minute, status, says), links)| {
+            let said = Attribute { key: "messaging.operation.type".to_owned(), value: Value::from(says) };
+            Span {
+                trace_id,
+                span_id,
+                parent_span_id,
+                kind: SpanKind(kind),
+                start: UnixNanos(day * 86_400_000_000_000 + half_minute * 30_000_000_000),
+                attributes: Attributes(if says.is_empty() { Vec::new() } else { vec![said] }),
+                links,
+                status: Status { code: StatusCode(status), message: String::new() },
+                resource: named(service),
+                ..span(1, 1, 0)
+            }
+        })
+        .boxed()
 }
 
 fn calls() -> impl Strategy<Value = Step> {

@@ -306,36 +306,6 @@ pub(crate) fn span() -> BoxedStrategy<Span> {
         .boxed()
 }
 
-/// A span that calls and is called: few traces, ids and services, three days, a minute or two; of equal ones there are many.
-pub(crate) fn calling_span() -> BoxedStrategy<Span> {
-    let id = || (1..=4_u64).prop_map(|id| SpanId::from_slice(&id.to_be_bytes()).unwrap());
-    let trace = || (1..=3_u128).prop_map(|id| TraceId::from_slice(&id.to_be_bytes()).unwrap());
-    let link = (option::weighted(0.9, trace()), option::weighted(0.9, id())).prop_map(|(trace_id, span_id)| Link {
-        trace_id,
-        span_id,
-        ..Link::default()
-    });
-    let says = select(vec!["", "receive", "process", "send"]);
-    let what = (select(vec![1, 2, 2, 3, 4, 5, 5]), 0..3_u64, 0..4_u64, select(vec![0, 2]), says);
-    (trace(), id(), option::weighted(0.8, id()), select(vec!["a", "b", "c"]), what, vec(link, 0..3))
-        .prop_map(|(trace_id, span_id, parent_span_id, service, (kind, day, half_minute, status, says), links)| {
-            let said = Attribute { key: "messaging.operation.type".to_owned(), value: Value::from(says) };
-            Span {
-                trace_id,
-                span_id,
-                parent_span_id,
-                kind: SpanKind(kind),
-                start: UnixNanos(day * 86_400_000_000_000 + half_minute * 30_000_000_000),
-                attributes: Attributes(if says.is_empty() { Vec::new() } else { vec![said] }),
-                links,
-                status: Status { code: StatusCode(status), message: String::new() },
-                resource: super::service(service),
-                ..super::span(1, 1, 0)
-            }
-        })
-        .boxed()
-}
-
 /// A few spans; about a third of them differ from an earlier one in a single field, or in none.
 pub(crate) fn spans(most: usize) -> BoxedStrategy<Vec<Span>> {
     let change = prop_oneof![
