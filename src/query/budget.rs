@@ -98,14 +98,13 @@ fn half(time: Duration) -> Duration {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 mod tests {
     use std::future::pending;
 
     use super::*;
 
     fn budget(work_spans_max: u64, work_time_max: Duration, query_timeout: Duration) -> Budget {
-        Budget::new(&QuerySettings { work_spans_max, work_time_max, query_timeout, ..QuerySettings::default() })
+        Budget::new(&QuerySettings { query_timeout, work_spans_max, work_time_max, ..QuerySettings::default() })
     }
 
     const SECOND: Duration = Duration::from_secs(1);
