@@ -68,6 +68,31 @@ async fn the_largest_query_is_answered() {
     }
 }
 
+/// Scenario: whole numbers that no double is equal to, and their neighbours. Guarantee: each is found by itself, hot or
+/// history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_whole_numbers_are_found() {
+    let numbers = [(1_i64 << 53) + 1, i64::MAX, i64::MIN + 1];
+    let of = |(trace, number): (u64, i64)| Span {
+        attributes: [("n", Value::Int(number))].into_iter().collect(),
+        ..span(trace, 1, trace)
+    };
+    let databases: [Box<dyn Database>; 2] = [sqlite::create().await, postgres::create().await];
+    for database in databases {
+        let store = database.open().await;
+        let spans = (1..).zip(numbers.into_iter().flat_map(|number| [number, number - 1])).map(of).collect();
+        store.write(&[Batch::new(spans)]).await.unwrap();
+        for _ in ["hot", "history"] {
+            for number in numbers {
+                let text = format!("{{ .n = {number} }} | count_over_time()");
+                assert_eq!(value(&store, &text).await, Some(1.0), "{text}");
+            }
+            store.compact(&AT_ONCE).await.unwrap();
+        }
+        store.close().await;
+    }
+}
+
 /// Scenario: a condition that more resources meet than are looked through for it. Guarantee: the spans of all of them are
 /// found, hot or history.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

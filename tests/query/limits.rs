@@ -67,6 +67,7 @@ async fn few_whole_traces_are_read() {
         ("{ resource.service.name = `cart` }", 20, 0),
         ("{ traceDuration > 500ms && name = `get` }", 10, 10),
         ("{ rootName = `put` }", 0, 0),
+        ("{ rootName !~ `put` && rootServiceName !~ `cart` }", 20, 20),
         ("{ rootServiceName = `cart` || traceDuration > 1m }", 0, 0),
         ("{ .rare = 1 } > { }", 1, 1),
         ("{ } < { .rare = 1 }", 1, 1),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use tracewell::model::{AttributeCondition, AttributeScope, SearchFields, Span, SpanKind, UnixNanos, Value};
-use tracewell::store::{Scan, SpanStore};
+use tracewell::store::{Counted, Scan, SpanStore, Work};
 
 use super::{batch, scan};
 use crate::support::database::AT_ONCE;
@@ -122,6 +122,10 @@ async fn places_are_those_of_the_values() {
 async fn assert_places(store: &dyn SpanStore, asked: &Scan, stored: [&[Span]; 2], told: &str) {
     let spans = stored.into_iter().flatten().filter(|span| asked.search.matches(span));
     let expected: BTreeSet<_> = spans.map(|span| (span.start, span.trace_id)).collect();
-    let places = store.scan_places(asked.clone()).await.unwrap();
+    let work = Work::default();
+    let places = store.scan_places(Scan { work: work.clone(), ..asked.clone() }).await.unwrap();
     assert!(places.iter().rev().eq(&expected), "{told}: {places:?}, not {expected:?}");
+    // A block is left out unread, or all of it is looked at.
+    let read = work.of(Counted::SpansRead);
+    assert!([0, 400].contains(&read) && (read == 400 || expected.is_empty()), "{told}: {read} spans read");
 }

@@ -11,7 +11,7 @@ use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, text};
 
 /// How many columns there are.
-const COLUMNS: usize = 23;
+const COLUMNS: usize = 24;
 
 const NAMES: [&str; COLUMNS] = [
     "block_id",
@@ -37,7 +37,11 @@ const NAMES: [&str; COLUMNS] = [
     "start_max",
     "shape_format",
     "attribute_values",
+    LOOKED_AT,
 ];
+
+/// How many spans the block has, when the others are cut to fewer.
+const LOOKED_AT: &str = "looked_at";
 
 /// In place of a column that is not wanted.
 const NULL: &str = "null";
@@ -117,6 +121,7 @@ impl StartColumns {
             "shape" => self.shapes || self.attributes,
             "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
             "attribute_values" if self.attributes => return LINES.to_owned(),
+            LOOKED_AT => return "b.span_count".to_owned(),
             "attribute_values" => false,
             "shape_format" => self.attributes,
             _ => true,
@@ -152,6 +157,8 @@ pub(crate) struct BlockStarts {
     pub(crate) block_id: i64,
     /// In the block's order.
     pub(crate) spans: Vec<SpanStart>,
+    /// How many spans the block has: as many, unless it was cut by durations.
+    pub(crate) looked_at: usize,
     /// Name, kind and status of each shape; none unless asked for.
     pub(crate) shapes: Shapes,
     /// What [`BlockStarts::having`] looks into, when it was asked for.
@@ -178,6 +185,7 @@ impl BlockStarts {
         Ok(Self {
             block_id: columns.block_id,
             spans,
+            looked_at: columns.looked_at,
             shapes: columns.shapes.unwrap_or_default(),
             attributes: columns.attributes,
         })
@@ -198,6 +206,7 @@ struct Columns {
     attributes: Option<AttributeTexts>,
     span_count: usize,
     start_max: i64,
+    looked_at: usize,
 }
 
 impl Columns {
@@ -214,6 +223,7 @@ impl Columns {
         let span_count = span_count.ok_or_else(|| reader.wrong())?;
         let Micros(start_max) = reader.value()?;
         let attributes = read_attributes(span_count, reader)?;
+        let looked_at = usize::try_from(reader.value::<i32>()?).map_err(|_| reader.wrong())?;
         let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
         let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
         Ok(Self {
@@ -230,6 +240,7 @@ impl Columns {
             attributes,
             span_count,
             start_max,
+            looked_at,
         })
     }
 

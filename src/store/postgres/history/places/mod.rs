@@ -46,7 +46,7 @@ pub(in crate::store::postgres) async fn newest_places(
             return Ok(found);
         }
         for block in blocks.starts(&candidates, &asked, connection).await? {
-            scan.work.add(Counted::SpansRead, block.spans.len());
+            scan.work.add(Counted::SpansRead, block.looked_at);
             if let Some(what) = asked.add_to(&mut found, limit, &block, &blocks.dictionary) {
                 blocks.damage.leave_out(block.block_id, &what, connection).await?;
             }
