@@ -300,10 +300,11 @@ fn read_shapes(reader: &mut Reader<'_>) -> Result<Option<Shapes>, StoreError> {
 }
 
 fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<AttributeTexts>, StoreError> {
-    let Some(formats) = reader.optional_strings()? else { return Ok(None) };
-    let pieces: Option<Vec<_>> = formats.into_iter().map(|format| pieces(std::str::from_utf8(format).ok()?)).collect();
-    let pieces = pieces.ok_or_else(|| reader.wrong())?;
+    let formats = reader.optional_strings()?;
     // Not read when no value stands there that is asked for.
     let values = lines(span_count, reader)?.unwrap_or_default();
+    let Some(formats) = formats else { return Ok(None) };
+    let pieces: Option<Vec<_>> = formats.into_iter().map(|format| pieces(std::str::from_utf8(format).ok()?)).collect();
+    let pieces = pieces.ok_or_else(|| reader.wrong())?;
     Ok(Some(AttributeTexts { pieces, values }))
 }
