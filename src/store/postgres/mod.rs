@@ -52,6 +52,10 @@ use write::Writer;
 const WRITER_SETTINGS: &str =
     "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'";
 
+/// Who compacts goes through a whole step, on one core and no more: those who write want the others. To compile such a
+/// statement takes longer than it saves.
+const COMPACTOR_SETTINGS: &str = "set max_parallel_workers_per_gather = 0; set jit = off";
+
 /// A connection that removes things is seldom used, and closed in between.
 const RETAINER_IDLE_MAX: Duration = Duration::from_mins(1);
 
@@ -155,7 +159,12 @@ fn compactor_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> Pg
     PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(settings.acquire_wait_max)
-        .after_connect(|connection, _| Box::pin(async { connection.execute(WRITER_SETTINGS).await.map(drop) }))
+        .after_connect(|connection, _| {
+            Box::pin(async {
+                connection.execute(WRITER_SETTINGS).await?;
+                connection.execute(sqlx::raw_sql(COMPACTOR_SETTINGS)).await.map(drop)
+            })
+        })
         .connect_lazy_with(options.clone())
 }
 

@@ -28,9 +28,9 @@ use crate::store::{Retained, RetentionSettings, StoreError};
 use odd::Odd;
 
 /// Settings of the connection. Who compacts a backlog gives way after each step; longer than this is a step that waits for
-/// something itself. Lists of blocks are long, and only a plan made for them looks them up by a hash.
-pub(super) const CONNECTION_SETTINGS: &str =
-    "set lock_timeout = '60s'; set plan_cache_mode = force_custom_plan; set jit = off";
+/// something itself. Lists of blocks are long, and only a plan made for them looks them up by a hash. One core is enough.
+pub(super) const CONNECTION_SETTINGS: &str = "set lock_timeout = '60s'; set plan_cache_mode = force_custom_plan; set jit = off; \
+    set max_parallel_workers_per_gather = 0";
 
 const LOCK: &str = "select pg_advisory_lock($1)";
 const UNLOCK: &str = "select pg_advisory_unlock($1)";
