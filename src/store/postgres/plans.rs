@@ -326,3 +326,16 @@ async fn keys_are_scanned_like_spans() {
     drop(connection);
     filled.end().await;
 }
+
+/// Who makes history, and who removes it, takes one core of the database at the most, beside those who write.
+#[tokio::test]
+async fn compaction_takes_one_core() {
+    let database = support::TestDatabase::create().await;
+    let store = PostgresStore::connect(&database.url(), &PostgresSettings::default()).await.unwrap();
+    for pool in [&store.compactor.pool, &store.retainer.pool] {
+        let settings = "select current_setting('max_parallel_workers_per_gather'), current_setting('jit')";
+        let actual: (String, String) = sqlx::query_as(settings).fetch_one(pool).await.unwrap();
+        assert_eq!(actual, ("0".to_owned(), "off".to_owned()));
+    }
+    store.close().await;
+}
