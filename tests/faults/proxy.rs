@@ -13,7 +13,7 @@ use crate::support::sender::{Door, Doors, Heard, Request, Sender};
 
 const SENDERS: u64 = 6;
 /// So many spans go by COPY.
-const MANY: u64 = 4_200;
+const MANY: u64 = 2_200;
 /// Between two cuts, so many requests at most are acknowledged.
 const STORED_MAX: u64 = 20;
 
