@@ -13,6 +13,10 @@ const TIMESTAMPTZ: Oid = Oid(1184);
 /// An array of them.
 const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 
+/// An hour and a day, UTC, in microseconds.
+pub(super) const HOUR_MICROS: i64 = 3_600_000_000;
+pub(super) const DAY_MICROS: i64 = 24 * HOUR_MICROS;
+
 /// Microseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Micros(pub(super) i64);

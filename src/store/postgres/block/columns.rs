@@ -2,12 +2,11 @@
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::HOUR_MICROS;
 use super::encode::Block;
 use super::wire::{BYTEA, TEXT, Writer};
 use crate::store::StoreError;
 use crate::store::postgres::rows::{CopyRows, Rows, length};
-use crate::store::postgres::time::Micros;
+use crate::store::postgres::time::{HOUR_MICROS, Micros};
 
 macro_rules! columns {
     ($first:literal $(, $name:literal)* $(,)?) => {

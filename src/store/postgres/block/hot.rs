@@ -3,10 +3,10 @@
 use sqlx::postgres::PgRow;
 
 use super::wire::Reader;
-use super::{DAY_MICROS, HOUR_MICROS, corrupt, values};
+use super::{corrupt, values};
 use crate::model::{SpanId, SpanKey, TraceId, UnixNanos};
 use crate::store::StoreError;
-use crate::store::postgres::time::Micros;
+use crate::store::postgres::time::{DAY_MICROS, HOUR_MICROS, Micros};
 
 /// What [`HotRow::read`] reads, of `span_row s`.
 pub(crate) const HOT_COLUMNS: &str = "\

@@ -49,9 +49,6 @@ pub(super) const BLOCK_BYTES_MAX: usize = 8 << 20;
 pub(super) const SMALL_SPANS_MAX: usize = BLOCK_SPANS_MAX / 2;
 pub(super) const SMALL_BYTES_MAX: usize = 1 << 20;
 
-const HOUR_MICROS: i64 = 3_600_000_000;
-const DAY_MICROS: i64 = 86_400_000_000;
-
 /// From here on, `parent` counts the ids behind the spans' own.
 const PARENT_ELSEWHERE: i16 = 16_384;
 

@@ -7,9 +7,9 @@ use sqlx::postgres::PgRow;
 
 use super::columns::{COLUMNS, NAMES, checksum};
 use super::wire::{Day, Reader};
-use super::{BLOCK_SPANS_MAX, HOUR_MICROS, PARENT_ELSEWHERE, corrupt, values};
+use super::{BLOCK_SPANS_MAX, PARENT_ELSEWHERE, corrupt, values};
 use crate::model::{SpanId, SpanKind, StatusCode, TraceId, UnixNanos};
-use crate::store::postgres::time::Micros;
+use crate::store::postgres::time::{HOUR_MICROS, Micros};
 use crate::store::{StoreError, text};
 
 /// A block as it was read.

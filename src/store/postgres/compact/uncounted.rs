@@ -14,7 +14,7 @@ use crate::store::postgres::derived::trace_row;
 use crate::store::postgres::error::meaning;
 use crate::store::postgres::history::{self, BEGIN, Blocks, Damage, RELEASE, SAVEPOINT};
 use crate::store::postgres::row::corrupt;
-use crate::store::postgres::time::Micros;
+use crate::store::postgres::time::{HOUR_MICROS, Micros};
 use crate::store::{Compaction, CompactionSettings, StoreError};
 
 /// The traces of about so many spans of an hour are in memory at once, with the spans that they have in other hours.
@@ -22,8 +22,6 @@ const PORTION_SPANS_MAX: i64 = 200_000;
 
 /// A call that also has steps to see to leaves the other hours to the next one after so long.
 const TIME_MAX: Duration = Duration::from_mins(1);
-
-const HOUR_MICROS: i64 = 3_600_000_000;
 
 const NEXT: &str = "select hour from call_uncounted order by hour desc limit 1";
 

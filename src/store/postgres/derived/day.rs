@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::super::error::meaning;
-#[cfg(test)]
+use super::super::time::{DAY_MICROS, Micros};
 use crate::model::UnixNanos;
 use crate::store::StoreError;
 
@@ -40,9 +40,23 @@ pub(in crate::store::postgres) struct Day(pub(in crate::store::postgres) i32);
 
 impl Day {
     /// The day of a moment.
-    #[cfg(test)]
     pub(in crate::store::postgres) fn of(time: UnixNanos) -> Self {
-        Self(i32::try_from(time.0 / 86_400_000_000_000).unwrap_or(i32::MAX))
+        Self::at(Micros(time.to_micros_and_nanos().0))
+    }
+
+    /// The same.
+    pub(in crate::store::postgres) fn at(Micros(micros): Micros) -> Self {
+        Self(i32::try_from(micros.div_euclid(DAY_MICROS)).unwrap_or(i32::MAX))
+    }
+
+    /// Its first moment.
+    pub(in crate::store::postgres) fn begin(self) -> Micros {
+        Micros(i64::from(self.0).saturating_mul(DAY_MICROS))
+    }
+
+    /// The day after it.
+    pub(in crate::store::postgres) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{AttributeCondition, AttributeScope, DURATION_NANOS_MAX, Searc
 use crate::store::postgres::dictionary::{json_text, service_id};
 use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::filter::{Told, push_block, push_spans_have, push_traces};
-use crate::store::postgres::time::Micros;
+use crate::store::postgres::time::{HOUR_MICROS, Micros};
 use crate::store::{Scan, StoreError, json, text};
 
 type Builder = QueryBuilder<Postgres>;
@@ -21,7 +21,6 @@ type Builder = QueryBuilder<Postgres>;
 /// each time, up to the other number.
 const NAMED_FIRST: usize = 16;
 const NAMED_MAX: usize = 128;
-const HOUR_MICROS: i64 = 3_600_000_000;
 
 const COUNT: &str = "select count(*) from span_block b where true";
 

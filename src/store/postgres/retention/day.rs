@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, PgConnection};
 
 use super::traces::{Rows, Traces};
-use super::{Removed, Work, after, calls, is_held_up, set_first_day};
+use super::{Removed, Work, calls, is_held_up, set_first_day};
 use crate::store::StoreError;
 use crate::store::postgres::derived::day::{Day, TABLES};
 use crate::store::postgres::error::meaning;
@@ -49,7 +49,7 @@ impl Work<'_> {
             return Ok(false);
         };
         traces.put_back(&mut transaction).await?;
-        set_first_day(after(day), &mut transaction).await?;
+        set_first_day(day.next(), &mut transaction).await?;
         Removed { day, spans, bytes: Some(bytes) }.log(reason, &mut transaction).await?;
         transaction.commit().await.map_err(meaning)?;
         self.done.add(reason, spans.unsigned_abs());

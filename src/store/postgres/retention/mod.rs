@@ -116,15 +116,6 @@ async fn size(connection: &mut PgConnection) -> Result<u64, StoreError> {
     Ok(bytes.unsigned_abs())
 }
 
-/// The first moment of a day.
-fn begin(day: Day) -> Micros {
-    Micros(i64::from(day.0).saturating_mul(86_400_000_000))
-}
-
-fn after(day: Day) -> Day {
-    Day(day.0.saturating_add(1))
-}
-
 /// One call, which has the lock.
 struct Work<'a> {
     connection: &'a mut PgConnection,
@@ -136,7 +127,7 @@ impl Work<'_> {
     async fn all(&mut self, settings: &RetentionSettings) -> Result<(), StoreError> {
         let today = sqlx::query_scalar(TODAY).fetch_one(&mut *self.connection).await.map_err(meaning)?;
         if let Some(days) = settings.age_days_max {
-            let arrived_before = settings.arrival_age_days_max.map(|days| begin(Day(days_before(today, days))));
+            let arrived_before = settings.arrival_age_days_max.map(|days| Day(days_before(today, days)).begin());
             self.by_age(Day(today), Day(days_before(today, days)), arrived_before).await?;
         }
         if let Some(bytes_max) = settings.bytes_max
@@ -170,8 +161,8 @@ impl Work<'_> {
                 self.done.is_held_up = true;
                 return Ok(());
             }
-            let first = oldest.map_or(today, after);
-            let odd = Odd { start_before: first, arrived_before: Some(begin(first)), today };
+            let first = oldest.map_or(today, Day::next);
+            let odd = Odd { start_before: first, arrived_before: Some(first.begin()), today };
             self.remove_odd(&odd, Reason::Size).await?;
             if oldest.is_none() {
                 self.done.is_too_large = size(self.connection).await? > bytes_max;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::traces::{Rows, Traces, trace_span};
-use super::{Removed, Work, after, begin, calls};
+use super::{Removed, Work, calls};
 use crate::store::StoreError;
 use crate::store::postgres::derived::day::Day;
 use crate::store::postgres::derived::rollup::Rollups;
@@ -53,8 +53,8 @@ impl Odd {
 impl Work<'_> {
     /// Removes them, each day of their start in one transaction.
     pub(super) async fn remove_odd(&mut self, odd: &Odd, reason: Reason) -> Result<(), StoreError> {
-        let query = sqlx::query_scalar(DAYS).bind(odd.arrived_before).bind(begin(odd.start_before));
-        let days = query.bind(begin(odd.too_late())).fetch_all(&mut *self.connection).await.map_err(meaning)?;
+        let query = sqlx::query_scalar(DAYS).bind(odd.arrived_before).bind(odd.start_before.begin());
+        let days = query.bind(odd.too_late().begin()).fetch_all(&mut *self.connection).await.map_err(meaning)?;
         for day in days {
             self.remove_odd_day(Day(day), odd, reason).await?;
         }
@@ -64,7 +64,7 @@ impl Work<'_> {
     async fn remove_odd_day(&mut self, day: Day, odd: &Odd, reason: Reason) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with(BEGIN).await.map_err(meaning)?;
         let gone = Gone::of(day, odd, &mut transaction).await?;
-        let rows = if day >= odd.start_before { Rows::OfAll } else { Rows::Until(after(day)) };
+        let rows = if day >= odd.start_before { Rows::OfAll } else { Rows::Until(day.next()) };
         let opened = || Blocks::new(Arc::clone(self.damage));
         let traces = Traces::of(gone.blocks.clone(), rows, opened(), &mut transaction).await?;
         let mut rollups = gone.rollups_without(opened(), &mut transaction).await?;
@@ -91,7 +91,7 @@ struct Gone {
 
 impl Gone {
     async fn of(day: Day, odd: &Odd, connection: &mut PgConnection) -> Result<Self, StoreError> {
-        let query = sqlx::query_as(BLOCKS).bind(odd.arrived_before).bind(begin(day)).bind(begin(after(day)));
+        let query = sqlx::query_as(BLOCKS).bind(odd.arrived_before).bind(day.begin()).bind(day.next().begin());
         let found: Vec<(i64, Micros, i32)> = query.fetch_all(connection).await.map_err(meaning)?;
         let hours: BTreeSet<Micros> = found.iter().map(|(_, hour, _)| *hour).collect();
         Ok(Self {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection};
 
-use super::{after, begin};
 use crate::model::{Span, TraceId};
 use crate::store::StoreError;
 use crate::store::postgres::derived::day::Day;
@@ -43,9 +42,9 @@ impl Rows {
 
     pub(super) fn until(self) -> crate::store::postgres::time::Micros {
         match self {
-            Self::OfDay(day) => begin(after(day)),
-            Self::Until(day) => begin(day),
-            Self::OfAll => begin(Day(i32::MAX)),
+            Self::OfDay(day) => day.next().begin(),
+            Self::Until(day) => day.begin(),
+            Self::OfAll => Day(i32::MAX).begin(),
         }
     }
 }

@@ -9,20 +9,9 @@ use crate::model::{TraceId, UnixNanos};
 use crate::store::calls::CallerId;
 use crate::store::postgres::time::Micros;
 
-const DAY_MICROS: i64 = 86_400_000_000;
-
 /// The minute that a moment lies in.
 pub(super) fn minute(start: UnixNanos) -> Micros {
     MINUTE.begin(Micros(start.to_micros_and_nanos().0))
-}
-
-/// The day, UTC, that a moment lies in.
-pub(super) fn day(start: UnixNanos) -> i32 {
-    day_of(Micros(start.to_micros_and_nanos().0)).0
-}
-
-fn day_of(Micros(micros): Micros) -> Day {
-    Day(i32::try_from(micros.div_euclid(DAY_MICROS)).unwrap_or(i32::MAX))
 }
 
 /// How many calls more, or less.
@@ -74,7 +63,7 @@ impl Minutes {
     }
 
     pub(super) fn leave_out(&mut self, day: Day) {
-        self.0.retain(|key, _| day_of(key.minute) != day);
+        self.0.retain(|key, _| Day::at(key.minute) != day);
     }
 }
 

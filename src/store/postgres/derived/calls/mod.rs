@@ -101,7 +101,7 @@ impl CallSpan {
     }
 
     fn caller(&self) -> Caller {
-        Caller { service_id: self.service_id, day: Day(count::day(self.start)) }
+        Caller { service_id: self.service_id, day: Day::of(self.start) }
     }
 
     /// One call to it.

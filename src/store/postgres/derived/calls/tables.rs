@@ -94,7 +94,7 @@ pub(super) async fn taken(
     }
     if let Some(day) = day {
         let known: BTreeSet<CallerId> = taken.keys().copied().collect();
-        let query = sqlx::query(TAKEN_FROM_DAY).bind(day.0).bind(begin(day)).bind(begin(next(day)));
+        let query = sqlx::query(TAKEN_FROM_DAY).bind(day.0).bind(day.begin()).bind(day.next().begin());
         let mut of_day = BTreeMap::new();
         for row in &query.fetch_all(&mut *connection).await.map_err(meaning)? {
             read_taken(&mut Columns::of(row), &mut of_day)?;
@@ -115,14 +115,6 @@ fn read_taken(columns: &mut Columns<'_>, taken: &mut BTreeMap<CallerId, Taken>) 
     of_sender.caller = service_id.zip(day).map(|(service_id, day)| Caller { service_id, day: Day(day) });
     of_sender.messages.push((minute, called_id, tally));
     Ok(())
-}
-
-fn begin(day: Day) -> Micros {
-    Micros(i64::from(day.0).saturating_mul(86_400_000_000))
-}
-
-fn next(day: Day) -> Day {
-    Day(day.0.saturating_add(1))
 }
 
 /// Adds to the table's rows.
@@ -209,7 +201,7 @@ pub(super) async fn move_messages(
 /// Deletes the messages that were taken on a day, and what calls of it are in no partition of its own.
 pub(super) async fn delete_day(day: Day, connection: &mut PgConnection) -> Result<(), StoreError> {
     for statement in [DELETE_MESSAGES_OF_DAY, DELETE_MINUTES_OF_DAY] {
-        let query = sqlx::query(statement).bind(begin(day)).bind(begin(next(day)));
+        let query = sqlx::query(statement).bind(day.begin()).bind(day.next().begin());
         query.execute(&mut *connection).await.map_err(meaning)?;
     }
     Ok(())
