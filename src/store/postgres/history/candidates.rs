@@ -83,7 +83,12 @@ impl Walk {
         if self.named.front().is_none_or(|next| is_enough(next.start_max)) {
             return Ok(Vec::new());
         }
-        let given = self.named.drain(..self.giving.min(self.named.len())).collect();
+        // Those that go on after the last moment that is asked for may all hold the newest: nothing found in one of them
+        // makes another one needless.
+        let last = wanted.last_micros();
+        let certain = self.named.iter().take_while(|candidate| candidate.start_max.0 >= last).count();
+        let giving = self.giving.max(certain).min(self.giving_max);
+        let given = self.named.drain(..giving.min(self.named.len())).collect();
         self.giving = self.giving.saturating_mul(2).min(self.giving_max);
         Ok(given)
     }

@@ -28,6 +28,14 @@ pub(in crate::store::postgres) struct Wanted<'s> {
     pub(in crate::store::postgres) limit: usize,
 }
 
+impl Wanted<'_> {
+    /// No span that is looked for begins later, in microseconds since 1970.
+    pub(super) fn last_micros(&self) -> i64 {
+        let times = [self.between.before.map(|key| key.start), self.scan.search.start_max];
+        times.into_iter().flatten().map(|time| time.to_micros_and_nanos().0).min().unwrap_or(i64::MAX)
+    }
+}
+
 /// The newest spans that match, and on which the filter holds, by their keys; of each, what `keep` makes of it. When there
 /// are fewer than the limit, there are no more.
 pub(in crate::store::postgres) async fn newest<T: Send>(
