@@ -4,6 +4,7 @@
 //! `memory` is obvious on purpose: it is the oracle that the other two are compared with, under random histories. What
 //! the two databases share is in `json/` (values as JSON) and `text.rs` (texts).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ mod json;
 pub mod memory;
 mod names;
 mod open;
+mod outlines;
 mod places;
 pub mod postgres;
 mod retention;
@@ -34,6 +36,7 @@ pub use batch::{Batch, Fingerprint};
 pub use calls::{CallCounts, CallRequest, Calls};
 pub use compaction::{Backlog, Compaction, CompactionSettings};
 pub use names::{NamePortion, NameScan, NameStream};
+pub use outlines::Outlines;
 pub use retention::{Retained, RetentionSettings};
 pub use rollup::{MINUTE_NANOS, RolledUp, Rollup, RollupDetail, RollupRequest, RollupStream};
 pub use work::{Counted, Work};
@@ -188,6 +191,13 @@ pub trait SpanStore: Send + Sync + 'static {
     /// limit counts them.
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         places::of_keys(&scan, |scan| self.scan_keys(scan)).await
+    }
+
+    /// The newest spans of a scan in outline, with those of their own attributes that have one of these keys: as many as the
+    /// limit says, or fewer when there are more of which it is not certain, or more when they come at no cost. `None` when
+    /// the store has to be asked for the spans themselves.
+    async fn scan_outlines(&self, _scan: Scan, _keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
+        Ok(None)
     }
 
     /// Spans counted by minute or hour, service, name, kind and status. `None` when the store has to be asked for the spans

@@ -26,6 +26,7 @@ mod scan;
 mod time;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
 use super::{
-    Backlog, Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained,
+    Backlog, Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Outlines, Retained,
     RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
     Work, Written,
 };
@@ -250,6 +251,10 @@ impl SpanStore for PostgresStore {
 
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         self.reader.scan_places(&scan).await
+    }
+
+    async fn scan_outlines(&self, scan: Scan, keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
+        self.reader.scan_outlines(&scan, keys).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

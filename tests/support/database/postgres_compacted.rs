@@ -1,13 +1,15 @@
 //! A PostgreSQL database in which every write is history before the next question.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
 use tracewell::store::{
-    Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings,
-    RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
+    Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Outlines, Retained,
+    RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
+    Work, Written,
 };
 
 use super::{AT_ONCE, Database, postgres};
@@ -66,6 +68,14 @@ impl SpanStore for Compacting {
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
         self.0.scan_keys(scan).await
+    }
+
+    async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
+        self.0.scan_places(scan).await
+    }
+
+    async fn scan_outlines(&self, scan: Scan, keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
+        self.0.scan_outlines(scan, keys).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

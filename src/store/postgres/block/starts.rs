@@ -3,15 +3,15 @@
 
 use sqlx::postgres::PgRow;
 
-use super::stored::{Lines, by_number, joined, lines, pieces};
+use super::stored::{Lines, by_number, ids_of, joined, lines, pieces};
 use super::wire::Reader;
 use super::{BLOCK_SPANS_MAX, corrupt, values};
-use crate::model::{SpanKind, StatusCode, TraceId, UnixNanos};
+use crate::model::{SpanId, SpanKind, StatusCode, TraceId, UnixNanos};
 use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, text};
 
 /// How many columns there are.
-const COLUMNS: usize = 24;
+const COLUMNS: usize = 26;
 
 const NAMES: [&str; COLUMNS] = [
     "block_id",
@@ -38,6 +38,8 @@ const NAMES: [&str; COLUMNS] = [
     "shape_format",
     "attribute_values",
     LOOKED_AT,
+    "span_ids",
+    "parent",
 ];
 
 /// How many spans the block has, when the others are cut to fewer.
@@ -64,6 +66,10 @@ pub(crate) struct StartColumns {
     pub(crate) shapes: bool,
     /// Their own attributes.
     pub(crate) attributes: bool,
+    /// Whether they have a parent.
+    pub(crate) parents: bool,
+    /// Their ids, and those of their parents.
+    pub(crate) ids: bool,
 }
 
 /// What is left of a block by [`StartColumns::statement`] when durations are asked for: the numbers of the spans that may have
@@ -76,7 +82,7 @@ const LEFT: &str = "\
 impl StartColumns {
     /// The statement that reads blocks `$2` (bigint[]) of the hours `$1` (timestamptz[]); `$3` is the moment as of which is asked.
     ///
-    /// When durations and no attributes are asked for, a block with few spans of the right durations is read as if it had no
+    /// When durations and neither attributes, parents nor ids are asked for, a block with few spans of the right durations is read as if it had no
     /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
     /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored.
     pub(crate) fn statement(self) -> String {
@@ -86,7 +92,7 @@ impl StartColumns {
 
     /// Whether the statement leaves out spans by their durations.
     pub(crate) fn is_cut(self) -> bool {
-        self.durations && !self.attributes
+        self.durations && !self.attributes && !self.parents && !self.ids
     }
 
     /// Those that are not wanted are null. Arrivals are read where some are later.
@@ -124,14 +130,17 @@ impl StartColumns {
             LOOKED_AT => return "b.span_count".to_owned(),
             "attribute_values" => false,
             "shape_format" => self.attributes,
+            "parent" => self.parents || self.ids,
+            "span_ids" => self.ids,
             _ => true,
         };
         if is_wanted { format!("b.{name}") } else { NULL.to_owned() }
     }
 }
 
-/// Name, kind and status of each shape.
-type Shapes = Vec<(String, SpanKind, StatusCode)>;
+/// Name, kind and status of a shape.
+pub(crate) type StartShape = (String, SpanKind, StatusCode);
+type Shapes = Vec<StartShape>;
 
 /// A span's start, and what else was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +157,8 @@ pub(crate) struct SpanStart {
     pub(crate) resource_id: i64,
     /// Which of the block's shapes it has; 0 unless asked for.
     pub(crate) shape: usize,
+    /// Whether it has no parent; no unless that was asked for.
+    pub(crate) is_root: bool,
 }
 
 /// The starts of a block.
@@ -161,6 +172,8 @@ pub(crate) struct BlockStarts {
     pub(crate) looked_at: usize,
     /// Name, kind and status of each shape; none unless asked for.
     pub(crate) shapes: Shapes,
+    /// The ids of the spans and of their parents; none unless asked for.
+    pub(crate) ids: Vec<(SpanId, Option<SpanId>)>,
     /// What [`BlockStarts::having`] looks into, when it was asked for.
     pub(super) attributes: Option<AttributeTexts>,
 }
@@ -187,8 +200,19 @@ impl BlockStarts {
             spans,
             looked_at: columns.looked_at,
             shapes: columns.shapes.unwrap_or_default(),
+            ids: columns.ids,
             attributes: columns.attributes,
         })
+    }
+
+    /// How many bytes of text there are of a span, at the most: its name, and its attributes as far as they were read.
+    pub(crate) fn text_bytes(&self, place: usize, start: &SpanStart) -> usize {
+        let name = self.shapes.get(start.shape).map_or(0, |(name, _, _)| name.len());
+        let of_attributes = |texts: &AttributeTexts| {
+            let pieces = texts.pieces.get(start.shape).into_iter().flatten().map(String::len);
+            pieces.fold(texts.values.get(place).len(), usize::saturating_add)
+        };
+        self.attributes.as_ref().map_or(0, of_attributes).saturating_add(name)
     }
 }
 
@@ -207,6 +231,8 @@ struct Columns {
     span_count: usize,
     start_max: i64,
     looked_at: usize,
+    ids: Vec<(SpanId, Option<SpanId>)>,
+    parents: Option<Vec<i16>>,
 }
 
 impl Columns {
@@ -224,6 +250,7 @@ impl Columns {
         let Micros(start_max) = reader.value()?;
         let attributes = read_attributes(span_count, reader)?;
         let looked_at = usize::try_from(reader.value::<i32>()?).map_err(|_| reader.wrong())?;
+        let (ids, parents) = read_ids(span_count, reader)?;
         let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
         let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
         Ok(Self {
@@ -241,6 +268,8 @@ impl Columns {
             span_count,
             start_max,
             looked_at,
+            ids,
+            parents,
         })
     }
 
@@ -278,8 +307,12 @@ impl Columns {
         };
         let counts = [self.shapes.as_ref().map(Vec::len), self.attributes.as_ref().map(|texts| texts.pieces.len())];
         let is_there = counts.into_iter().flatten().all(|count| shape < count);
+        let is_root = match &self.parents {
+            Some(numbers) => *numbers.get(place)? == 0,
+            None => false,
+        };
         let is_within = start.to_micros_and_nanos().0 <= self.start_max;
-        let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape };
+        let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape, is_root };
         (is_there && is_within).then_some(start)
     }
 }
@@ -297,6 +330,19 @@ fn read_shapes(reader: &mut Reader<'_>) -> Result<Option<Shapes>, StoreError> {
     let shapes: Option<Shapes> = numbers.iter().zip(&kinds).zip(&statuses).map(shape).collect();
     let is_whole = numbers.len() == kinds.len() && kinds.len() == statuses.len();
     shapes.filter(|_| is_whole).map(Some).ok_or_else(|| corrupt("its shapes are not as they were written"))
+}
+
+type Ids = (Vec<(SpanId, Option<SpanId>)>, Option<Vec<i16>>);
+
+/// The ids, where they were asked for, and the numbers of the parents.
+fn read_ids(span_count: usize, reader: &mut Reader<'_>) -> Result<Ids, StoreError> {
+    let bytes = reader.optional_bytes();
+    let numbers = reader.optional_array::<i16>()?;
+    let ids = match bytes.zip(numbers.as_ref()) {
+        Some((bytes, numbers)) => ids_of(span_count, bytes, numbers).ok_or_else(|| reader.wrong())?,
+        None => (Vec::new(), Vec::new()),
+    };
+    Ok((ids.0.into_iter().zip(ids.1).collect(), numbers))
 }
 
 fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<AttributeTexts>, StoreError> {
