@@ -1,10 +1,8 @@
 //! What a search goes through in the store: the conditions by which it meets what it looks for.
 
-use std::collections::BTreeSet;
-
 use super::Question;
 use crate::model::{
-    AttributeIs, AttributeScope, Condition, Filter, Search, SearchFields, TextIs, UnixNanos, Value, Within,
+    AttributeIs, AttributeScope, Condition, Filter, Parts, Search, SearchFields, TextIs, UnixNanos, Value, Within,
 };
 use crate::traceql::plan::{Plan, Reach, text_of};
 
@@ -22,8 +20,8 @@ pub(super) struct Drive {
 pub(super) enum Reads {
     /// Its place.
     Places,
-    /// What an outline has, with its own attributes under these keys; all of it where the store has no outlines.
-    Outlines(BTreeSet<String>),
+    /// What an outline has, with these parts; all of it where the store has no outlines.
+    Outlines(Parts),
     /// All of it.
     Spans,
 }
@@ -35,7 +33,7 @@ impl Drive {
             search: search.clone(),
             filter: plan.map(|plan| plan.found.clone()).unwrap_or_default(),
             reads: match plan {
-                Some(Plan { outline: Some(keys), .. }) => Reads::Outlines(keys.clone()),
+                Some(Plan { outline: Some(parts), .. }) => Reads::Outlines(parts.clone()),
                 Some(Plan { reach: Reach::Span, .. }) => Reads::Spans,
                 _ => Reads::Places,
             },

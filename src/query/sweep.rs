@@ -237,7 +237,7 @@ impl<'a> Sweep<'a> {
             let Some(scan) = scan else { return Ok((Vec::new(), true)) };
             match reads {
                 Reads::Spans => spans(store, scan, limit).await,
-                Reads::Outlines(keys) => match store.scan_outlines(scan.clone(), &keys).await? {
+                Reads::Outlines(parts) => match store.scan_outlines(scan.clone(), &parts).await? {
                     Some(Outlines { spans, is_all }) => {
                         let met = spans.into_iter().map(|(key, span)| Met { key, span: Some(span) });
                         Ok((met.collect(), is_all))

@@ -4,13 +4,12 @@
 //! `memory` is obvious on purpose: it is the oracle that the other two are compared with, under random histories. What
 //! the two databases share is in `json/` (values as JSON) and `text.rs` (texts).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::model::{Filter, Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
+use crate::model::{Filter, Operation, Parts, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
 
 mod batch;
 pub mod calls;
@@ -193,10 +192,10 @@ pub trait SpanStore: Send + Sync + 'static {
         places::of_keys(&scan, |scan| self.scan_keys(scan)).await
     }
 
-    /// The newest spans of a scan in outline, with those of their own attributes that have one of these keys: as many as the
-    /// limit says, or fewer when there are more of which it is not certain, or more when they come at no cost. `None` when
-    /// the store has to be asked for the spans themselves.
-    async fn scan_outlines(&self, _scan: Scan, _keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
+    /// The newest spans of a scan in outline, with these parts: as many as the limit says, or fewer when there are more of
+    /// which it is not certain, or more when they come at no cost. `None` when the store has to be asked for the spans
+    /// themselves.
+    async fn scan_outlines(&self, _scan: Scan, _parts: &Parts) -> Result<Option<Outlines>, StoreError> {
         Ok(None)
     }
 

@@ -26,7 +26,6 @@ mod scan;
 mod time;
 mod write;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +40,7 @@ use super::{
     Work, Written,
 };
 use crate::metrics::CorruptBlocks;
-use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
+use crate::model::{Operation, Parts, SpanKey, TraceId, TraceSummary};
 use compact::Compactor;
 use dictionary::Remembered;
 use history::Damage;
@@ -253,8 +252,8 @@ impl SpanStore for PostgresStore {
         self.reader.scan_places(&scan).await
     }
 
-    async fn scan_outlines(&self, scan: Scan, keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
-        self.reader.scan_outlines(&scan, keys).await
+    async fn scan_outlines(&self, scan: Scan, parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        self.reader.scan_outlines(&scan, parts).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

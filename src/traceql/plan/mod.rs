@@ -25,10 +25,8 @@ pub use on_trace::TraceCondition;
 pub use reach::Reach;
 pub use show::text_of;
 
-use std::collections::BTreeSet;
-
 use super::tree::{Pipeline, SpansetExpression, Stage, StructuralResult};
-use crate::model::{Condition, Filter, TraceSummary};
+use crate::model::{Condition, Filter, Parts, TraceSummary};
 
 /// What is known of the answer of a pipeline.
 #[derive(Debug, Clone)]
@@ -41,8 +39,8 @@ pub struct Plan {
     pub trace: Known<TraceCondition>,
     /// How much of a trace decides about one of its spans.
     pub reach: Reach,
-    /// When a span in outline decides about itself, the keys of its own attributes that have to be there.
-    pub outline: Option<BTreeSet<String>>,
+    /// When a span in outline decides about itself, the parts of it that have to be there.
+    pub outline: Option<Parts>,
 }
 
 impl Plan {

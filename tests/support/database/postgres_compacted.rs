@@ -1,11 +1,10 @@
 //! A PostgreSQL database in which every write is history before the next question.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
+use tracewell::model::{Operation, Parts, SpanKey, TraceId, TraceSummary};
 use tracewell::store::{
     Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Outlines, Retained,
     RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
@@ -74,8 +73,8 @@ impl SpanStore for Compacting {
         self.0.scan_places(scan).await
     }
 
-    async fn scan_outlines(&self, scan: Scan, keys: &BTreeSet<String>) -> Result<Option<Outlines>, StoreError> {
-        self.0.scan_outlines(scan, keys).await
+    async fn scan_outlines(&self, scan: Scan, parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        self.0.scan_outlines(scan, parts).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgRow;
 
-use super::stored::{Lines, by_number, ids_of, joined, lines, pieces};
+use super::stored::{Ids, Lines, by_number, ids_of, joined, lines, pieces};
 use super::wire::Reader;
 use super::{BLOCK_SPANS_MAX, corrupt, values};
 use crate::model::{SpanId, SpanKind, StatusCode, TraceId, UnixNanos};
@@ -11,7 +11,7 @@ use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, text};
 
 /// How many columns there are.
-const COLUMNS: usize = 26;
+const COLUMNS: usize = 28;
 
 const NAMES: [&str; COLUMNS] = [
     "block_id",
@@ -40,10 +40,17 @@ const NAMES: [&str; COLUMNS] = [
     LOOKED_AT,
     "span_ids",
     "parent",
+    "shape_scope",
+    ELSEWHERE,
 ];
 
 /// How many spans the block has, when the others are cut to fewer.
 const LOOKED_AT: &str = "looked_at";
+
+/// Whether an event or a link may have an attribute under one of the keys `$5`.
+const ELSEWHERE: &str = "\
+    (exists (select from unnest($5) asked (key) where strpos(b.events, to_jsonb(asked.key)::text || ': ') > 0 \
+        or strpos(b.links, to_jsonb(asked.key)::text || ': ') > 0))::integer";
 
 /// In place of a column that is not wanted.
 const NULL: &str = "null";
@@ -66,10 +73,14 @@ pub(crate) struct StartColumns {
     pub(crate) shapes: bool,
     /// Their own attributes.
     pub(crate) attributes: bool,
-    /// Whether they have a parent.
-    pub(crate) parents: bool,
-    /// Their ids, and those of their parents.
+    /// Their ids.
     pub(crate) ids: bool,
+    /// Their parents: whether they have one, and, with the ids, which one.
+    pub(crate) parents: bool,
+    /// Their scopes.
+    pub(crate) scopes: bool,
+    /// Whether some keys are those of attributes of events and links.
+    pub(crate) elsewhere: bool,
 }
 
 /// What is left of a block by [`StartColumns::statement`] when durations are asked for: the numbers of the spans that may have
@@ -82,9 +93,10 @@ const LEFT: &str = "\
 impl StartColumns {
     /// The statement that reads blocks `$2` (bigint[]) of the hours `$1` (timestamptz[]); `$3` is the moment as of which is asked.
     ///
-    /// When durations and neither attributes, parents nor ids are asked for, a block with few spans of the right durations is read as if it had no
+    /// When durations and neither attributes nor parents are asked for, a block with few spans of the right durations is read as if it had no
     /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
-    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored.
+    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored; and `$5` (text[]) those that
+    /// are looked for elsewhere, when they are.
     pub(crate) fn statement(self) -> String {
         let (columns, left) = (self.columns(), if self.is_cut() { LEFT } else { "" });
         format!("select {columns} from span_block b {left} where b.hour = any($1) and b.block_id = any($2)")
@@ -92,7 +104,7 @@ impl StartColumns {
 
     /// Whether the statement leaves out spans by their durations.
     pub(crate) fn is_cut(self) -> bool {
-        self.durations && !self.attributes && !self.parents && !self.ids
+        self.durations && !self.attributes && !self.parents
     }
 
     /// Those that are not wanted are null. Arrivals are read where some are later.
@@ -106,6 +118,9 @@ impl StartColumns {
                     let trace = "b.trace_ids[width_bucket((number - 1)::smallint, b.trace_end) + 1]";
                     format!("array(select {trace} from unnest(l.numbers) number)")
                 }
+                "span_ids" => "(select string_agg(substr(b.span_ids, (n.number - 1) * 8 + 1, 8), '' order by n.place) \
+                    from unnest(l.numbers) with ordinality n (number, place))"
+                    .to_owned(),
                 "start_hi" | "start_mid" | "start_lo" | "duration_hi" | "duration_mid" | "duration_lo" | "received"
                 | "resource" | "shape" => {
                     format!("array(select b.{name}[number] from unnest(l.numbers) number)")
@@ -124,14 +139,16 @@ impl StartColumns {
             "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
             "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
             "resource" | "resource_ids" => self.resources,
-            "shape" => self.shapes || self.attributes,
+            "shape" => self.shapes || self.attributes || self.scopes,
             "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
             "attribute_values" if self.attributes => return LINES.to_owned(),
             LOOKED_AT => return "b.span_count".to_owned(),
             "attribute_values" => false,
             "shape_format" => self.attributes,
-            "parent" => self.parents || self.ids,
             "span_ids" => self.ids,
+            "parent" => self.parents,
+            "shape_scope" => self.scopes,
+            ELSEWHERE => return if self.elsewhere { ELSEWHERE.to_owned() } else { "0".to_owned() },
             _ => true,
         };
         if is_wanted { format!("b.{name}") } else { NULL.to_owned() }
@@ -172,8 +189,14 @@ pub(crate) struct BlockStarts {
     pub(crate) looked_at: usize,
     /// Name, kind and status of each shape; none unless asked for.
     pub(crate) shapes: Shapes,
-    /// The ids of the spans and of their parents; none unless asked for.
-    pub(crate) ids: Vec<(SpanId, Option<SpanId>)>,
+    /// The ids of the spans; none unless asked for.
+    pub(crate) ids: Vec<SpanId>,
+    /// Those of their parents; none unless both were asked for.
+    pub(crate) parents: Vec<Option<SpanId>>,
+    /// The scope of each shape; none unless asked for.
+    pub(crate) scope_ids: Vec<i64>,
+    /// Whether attributes under the keys that were asked for may be elsewhere.
+    pub(crate) is_elsewhere: bool,
     /// What [`BlockStarts::having`] looks into, when it was asked for.
     pub(super) attributes: Option<AttributeTexts>,
 }
@@ -200,7 +223,10 @@ impl BlockStarts {
             spans,
             looked_at: columns.looked_at,
             shapes: columns.shapes.unwrap_or_default(),
-            ids: columns.ids,
+            ids: columns.ids.0,
+            parents: columns.ids.1,
+            scope_ids: columns.scope_ids.unwrap_or_default(),
+            is_elsewhere: columns.is_elsewhere,
             attributes: columns.attributes,
         })
     }
@@ -231,8 +257,10 @@ struct Columns {
     span_count: usize,
     start_max: i64,
     looked_at: usize,
-    ids: Vec<(SpanId, Option<SpanId>)>,
+    ids: Ids,
     parents: Option<Vec<i16>>,
+    scope_ids: Option<Vec<i64>>,
+    is_elsewhere: bool,
 }
 
 impl Columns {
@@ -251,6 +279,7 @@ impl Columns {
         let attributes = read_attributes(span_count, reader)?;
         let looked_at = usize::try_from(reader.value::<i32>()?).map_err(|_| reader.wrong())?;
         let (ids, parents) = read_ids(span_count, reader)?;
+        let (scope_ids, is_elsewhere) = (reader.optional_array()?, reader.value::<i32>()? != 0);
         let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
         let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
         Ok(Self {
@@ -270,6 +299,8 @@ impl Columns {
             looked_at,
             ids,
             parents,
+            scope_ids,
+            is_elsewhere,
         })
     }
 
@@ -332,17 +363,16 @@ fn read_shapes(reader: &mut Reader<'_>) -> Result<Option<Shapes>, StoreError> {
     shapes.filter(|_| is_whole).map(Some).ok_or_else(|| corrupt("its shapes are not as they were written"))
 }
 
-type Ids = (Vec<(SpanId, Option<SpanId>)>, Option<Vec<i16>>);
-
-/// The ids, where they were asked for, and the numbers of the parents.
-fn read_ids(span_count: usize, reader: &mut Reader<'_>) -> Result<Ids, StoreError> {
+/// The ids, and those of the parents where they were asked for, too, with the numbers that say which these are.
+fn read_ids(span_count: usize, reader: &mut Reader<'_>) -> Result<(Ids, Option<Vec<i16>>), StoreError> {
     let bytes = reader.optional_bytes();
     let numbers = reader.optional_array::<i16>()?;
-    let ids = match bytes.zip(numbers.as_ref()) {
-        Some((bytes, numbers)) => ids_of(span_count, bytes, numbers).ok_or_else(|| reader.wrong())?,
-        None => (Vec::new(), Vec::new()),
+    let ids = match (bytes, &numbers) {
+        (None, _) => Some((Vec::new(), Vec::new())),
+        (Some(bytes), Some(numbers)) => ids_of(span_count, bytes, numbers),
+        (Some(bytes), None) => ids_of(span_count, bytes, &vec![0; span_count]).map(|(ids, _)| (ids, Vec::new())),
     };
-    Ok((ids.0.into_iter().zip(ids.1).collect(), numbers))
+    Ok((ids.ok_or_else(|| reader.wrong())?, numbers))
 }
 
 fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<AttributeTexts>, StoreError> {

@@ -1,12 +1,10 @@
 //! The spans of a scan in outline: hot rows and history put together, in one snapshot.
 
-use std::collections::BTreeSet;
-
 use sqlx::PgConnection;
 
 use super::Reader;
 use super::places::hot_spans;
-use crate::model::SpanKey;
+use crate::model::{Parts, SpanKey};
 use crate::store::postgres::error::within;
 use crate::store::postgres::filter::Told;
 use crate::store::postgres::history::{Between, Outlined, Wanted, is_of_starts, newest_outlines};
@@ -17,7 +15,7 @@ impl Reader {
     pub(in crate::store::postgres) async fn scan_outlines(
         &self,
         scan: &Scan,
-        keys: &BTreeSet<String>,
+        parts: &Parts,
     ) -> Result<Option<Outlines>, StoreError> {
         if !is_of_starts(scan) {
             return Ok(None);
@@ -26,7 +24,7 @@ impl Reader {
         within(self.limit, async {
             let mut connection = self.connection().await?;
             let mut transaction = Reader::begin(&mut connection).await?;
-            self.outlines(scan, &told, keys, &mut transaction).await
+            self.outlines(scan, &told, parts, &mut transaction).await
         })
         .await
     }
@@ -35,14 +33,16 @@ impl Reader {
         &self,
         scan: &Scan,
         told: &Told,
-        keys: &BTreeSet<String>,
+        parts: &Parts,
         connection: &mut PgConnection,
     ) -> Result<Option<Outlines>, StoreError> {
         let mut blocks = self.blocks(scan.work.clone());
         let (rows, rows_floor) = hot_spans(scan, told, scan.before, scan.limit, &mut blocks, connection).await?;
         let between = Between { before: scan.before, floor: rows_floor };
         let wanted = Wanted { scan, told, between, limit: scan.limit };
-        let mut outlined = newest_outlines(wanted, keys, &mut blocks, connection).await?;
+        let Some(mut outlined) = newest_outlines(wanted, parts, &mut blocks, connection).await? else {
+            return Ok(None);
+        };
         for (key, span) in rows {
             outlined.add(key, span);
         }

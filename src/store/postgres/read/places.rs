@@ -23,9 +23,16 @@ pub(super) type HotSpans = (BTreeMap<SpanKey, Span>, Option<SpanKey>);
 
 impl Reader {
     pub(in crate::store::postgres) async fn scan_places(&self, scan: &Scan) -> Result<Vec<TracePlace>, StoreError> {
-        if !is_of_starts(scan) {
-            return places::of_keys(scan, |scan| async move { self.scan_keys(&scan).await }).await;
+        if is_of_starts(scan)
+            && let Some(places) = self.places_of_starts(scan).await?
+        {
+            return Ok(places);
         }
+        places::of_keys(scan, |scan| async move { self.scan_keys(&scan).await }).await
+    }
+
+    /// `None` when events or links have to be looked at.
+    async fn places_of_starts(&self, scan: &Scan) -> Result<Option<Vec<TracePlace>>, StoreError> {
         let told = within(self.limit, self.told(&scan.filter)).await?;
         // A row costs less to look at than a place that is not wanted costs whoever asks.
         let page_max = if told.is_told_by_rows() { KEYS_MAX } else { SPANS_MAX };
@@ -36,17 +43,17 @@ impl Reader {
             let rows = wanted.max(rows_min);
             rows_min = rows.saturating_mul(2).min(page_max);
             let asked = Asked { scan, told: &told, before, wanted, rows };
-            let (page, floor) = within(self.limit, self.page_of_places(asked)).await?;
+            let Some((page, floor)) = within(self.limit, self.page_of_places(asked)).await? else { return Ok(None) };
             let is_sure = |place: &TracePlace| floor.is_none_or(|floor| *place >= floor);
             places.extend(page.into_iter().rev().take_while(is_sure));
             let Some((start, trace_id)) = floor else { break };
             before = Some(SpanKey::least(start, trace_id));
         }
         places.truncate(scan.limit);
-        Ok(places)
+        Ok(Some(places))
     }
 
-    async fn page_of_places(&self, asked: Asked<'_>) -> Result<Page, StoreError> {
+    async fn page_of_places(&self, asked: Asked<'_>) -> Result<Option<Page>, StoreError> {
         let Asked { scan, told, before, wanted, rows } = asked;
         let mut connection = self.connection().await?;
         let mut transaction = Reader::begin(&mut connection).await?;
@@ -62,9 +69,10 @@ impl Reader {
         let between = Between { before, floor: rows_floor };
         let wanted_of_history = Wanted { scan, told, between, limit: wanted };
         let found = newest_places(wanted_of_history, &mut blocks, &mut transaction).await?;
+        let Some(found) = found else { return Ok(None) };
         let found_floor = found.first().copied().filter(|_| found.len() >= wanted);
         let floor = rows_floor.as_ref().map(place).max(found_floor);
-        Ok((hot.into_iter().chain(found).collect(), floor))
+        Ok(Some((hot.into_iter().chain(found).collect(), floor)))
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::filtered::{Filtered, Needs};
 use crate::model::{
-    AttributeCondition, AttributeScope, Filter, Keyed, Resource, Search, SpanKey, SpanKind, StatusCode, Value,
+    AttributeCondition, AttributeScope, Condition, Filter, Keyed, Parts, Resource, Search, SpanKey, SpanKind,
+    StatusCode, Value,
 };
 use crate::store::postgres::block::{BlockStarts, Having, SpanStart, StartColumns};
 use crate::store::postgres::history::Between;
@@ -22,6 +23,10 @@ pub(super) struct Asked<'s> {
     pub(super) as_of: Option<Micros>,
     /// The keys of the spans' own attributes that are asked for, as they are stored.
     pub(super) span_keys: Vec<String>,
+    /// Those that are looked for in events and links, too.
+    pub(super) elsewhere: Vec<String>,
+    /// Whether spans are wanted in outline.
+    is_outlined: bool,
     before: Option<TracePlace>,
     floor: Option<TracePlace>,
 }
@@ -36,17 +41,19 @@ pub(super) trait Finding {
 }
 
 impl<'s> Asked<'s> {
-    /// What a scan asks; with `outlined`, of the spans in outline, with their own attributes that have these keys.
-    pub(super) fn of(scan: &'s Scan, between: Between, outlined: Option<&BTreeSet<String>>) -> Self {
+    /// What a scan asks; with `parts`, of the spans in outline, with these.
+    pub(super) fn of(scan: &'s Scan, between: Between, parts: Option<&Parts>) -> Self {
         let search = &scan.search;
         let is_of =
             |scope| search.attributes.iter().any(|condition| [AttributeScope::Any, scope].contains(&condition.scope));
-        let is_outlined = outlined.is_some();
+        let (is_outlined, parts) = (parts.is_some(), parts.cloned().unwrap_or_default());
         let needs = Needs::of(&scan.filter);
         let of_search = search.attributes.iter().filter(|condition| condition.scope != AttributeScope::Resource);
         let of_search = of_search.map(|condition| &condition.key);
-        let keys: BTreeSet<_> = of_search.chain(outlined.into_iter().flatten()).chain(needs.keys).collect();
-        let span_keys: Vec<_> = keys.into_iter().map(|key| text::stored(key).into_owned()).collect();
+        let keys: BTreeSet<_> = of_search.chain(&parts.keys).chain(needs.keys).collect();
+        let stored = |keys: BTreeSet<&String>| keys.into_iter().map(|key| text::stored(key).into_owned()).collect();
+        let elsewhere: BTreeSet<_> = parts.elsewhere.iter().chain(needs.elsewhere).collect();
+        let (span_keys, elsewhere): (Vec<_>, Vec<_>) = (stored(keys), stored(elsewhere));
         let has_durations = search.duration_min_nanos.is_some() || search.duration_max_nanos.is_some();
         let has_shapes = search.span_name.is_some() || search.kind.is_some() || search.status.is_some();
         let columns = StartColumns {
@@ -57,20 +64,25 @@ impl<'s> Asked<'s> {
                 || is_outlined,
             shapes: has_shapes || needs.columns.shapes || is_outlined,
             attributes: !span_keys.is_empty(),
-            parents: needs.columns.parents,
             ids: needs.columns.ids || is_outlined,
+            parents: needs.columns.parents || parts.parent,
+            scopes: needs.columns.scopes || parts.scope,
+            elsewhere: !elsewhere.is_empty(),
         };
         let place = |key: SpanKey| (key.start, key.trace_id);
         let as_of = scan.as_of.map(|as_of| Micros(as_of.0));
         let (before, floor) = (between.before.map(place), between.floor.map(place));
-        Self { search, filter: &scan.filter, columns, as_of, span_keys, before, floor }
+        let filter = &scan.filter;
+        Self { search, filter, columns, as_of, span_keys, elsewhere, is_outlined, before, floor }
     }
 
     /// The least and the greatest duration in units of 2^24 nanoseconds, when blocks are cut by them.
     pub(super) fn durations_hi(&self) -> Option<(i64, i64)> {
         let hi = |nanos: Option<u64>, all| nanos.map_or(all, |nanos| (nanos >> 24).cast_signed());
         let (min, max) = (self.search.duration_min_nanos, self.search.duration_max_nanos);
-        self.columns.is_cut().then(|| (hi(min, 0), hi(max, i64::MAX)))
+        let (filter_min, filter_max) = durations(self.filter);
+        let max = max.into_iter().chain(filter_max).min();
+        self.columns.is_cut().then(|| (hi(min.max(filter_min), 0), hi(max, i64::MAX)))
     }
 
     /// Gives what is wanted of a block. Says what could not be read, of a span that was left out because of that.
@@ -107,7 +119,7 @@ impl<'s> Asked<'s> {
 
     /// Of the spans at the place of the one that all come before, ids decide, when there are ids.
     fn is_between(&self, place: TracePlace) -> bool {
-        self.before.is_none_or(|before| place < before || self.columns.ids && place == before)
+        self.before.is_none_or(|before| place < before || self.is_outlined && place == before)
             && self.floor.is_none_or(|floor| place >= floor)
     }
 
@@ -125,6 +137,19 @@ impl<'s> Asked<'s> {
         search.span_name.as_ref().is_none_or(|wanted| wanted == name)
             && search.kind.is_none_or(|wanted| wanted == *kind)
             && search.status.is_none_or(|wanted| wanted == *status)
+    }
+}
+
+/// The shortest and the longest duration that the spans can have on which a filter holds, as far as it says so of all.
+fn durations(filter: &Filter) -> (Option<u64>, Option<u64>) {
+    match filter {
+        Filter::Is(Condition::Duration { min_nanos, max_nanos }) => (Some(*min_nanos), Some(*max_nanos)),
+        Filter::All(filters) => {
+            filters.iter().map(durations).fold((None, None), |(min, max), (other_min, other_max)| {
+                (min.max(other_min), max.into_iter().chain(other_max).min())
+            })
+        }
+        Filter::Everything | Filter::OneOf(_) | Filter::Is(_) => (None, None),
     }
 }
 

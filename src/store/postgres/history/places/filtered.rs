@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::model::{Condition, Filter, Resource, Within};
+use crate::model::{AttributeIs, Attributes, Condition, Filter, Resource, Within};
 use crate::store::postgres::block::{BlockStarts, SpanStart, StartColumns, StartShape};
 use crate::store::postgres::row::Dictionary;
 
@@ -13,7 +13,9 @@ pub(super) struct Needs<'f> {
     pub(super) columns: StartColumns,
     /// The keys of the spans' own attributes.
     pub(super) keys: BTreeSet<&'f String>,
-    /// Whether it asks for what is not read here: events, links and scopes.
+    /// The keys that are looked for anywhere.
+    pub(super) elsewhere: BTreeSet<&'f String>,
+    /// Whether it asks for what is not read here: events and links.
     pub(super) is_more: bool,
 }
 
@@ -33,24 +35,32 @@ impl<'f> Needs<'f> {
     }
 
     fn add_condition(&mut self, condition: &'f Condition) {
+        let columns = &mut self.columns;
         match condition {
-            Condition::Name(_) | Condition::Kind(_) | Condition::Status(_) => self.columns.shapes = true,
-            Condition::Duration { .. } => self.columns.durations = true,
-            Condition::SpanId(_) | Condition::ParentSpanId(_) => self.columns.ids = true,
-            Condition::Root => self.columns.parents = true,
+            Condition::Name(_) | Condition::Kind(_) | Condition::Status(_) => columns.shapes = true,
+            Condition::Duration { .. } => columns.durations = true,
+            Condition::SpanId(_) => columns.ids = true,
+            Condition::ParentSpanId(_) => (columns.ids, columns.parents) = (true, true),
+            Condition::Root => columns.parents = true,
             Condition::TraceId(_) => {}
-            Condition::Service(_) | Condition::Attribute { within: Within::Resource, .. } => {
-                self.columns.resources = true;
-            }
-            Condition::Attribute { within: Within::Span, key, .. } => {
-                self.columns.attributes = true;
+            Condition::Service(_) => columns.resources = true,
+            Condition::Attribute { within, key, .. } => self.add_attribute(*within, key),
+        }
+    }
+
+    fn add_attribute(&mut self, within: Within, key: &'f String) {
+        match within {
+            Within::Span => {
                 self.keys.insert(key);
             }
-            Condition::Attribute {
-                within: Within::Anywhere | Within::Event | Within::Link | Within::Scope, ..
-            } => {
-                self.is_more = true;
+            Within::Resource => self.columns.resources = true,
+            Within::Scope => self.columns.scopes = true,
+            Within::Anywhere => {
+                (self.columns.resources, self.columns.scopes) = (true, true);
+                self.keys.insert(key);
+                self.elsewhere.insert(key);
             }
+            Within::Event | Within::Link => self.is_more = true,
         }
     }
 }
@@ -70,30 +80,20 @@ impl<'b> Filtered<'b> {
     pub(super) fn holds(self, filter: &'b Filter) -> Holds<'b> {
         match filter {
             Filter::Everything => Box::new(|_, _| Some(true)),
-            Filter::All(filters) => self.joined(filters, false),
-            Filter::OneOf(filters) => self.joined(filters, true),
+            Filter::All(filters) => {
+                let parts: Vec<_> = filters.iter().map(|filter| self.holds(filter)).collect();
+                let not = |holds: bool| !holds;
+                Box::new(move |place, start| one_of(parts.iter().map(|part| part(place, start).map(not))).map(not))
+            }
+            Filter::OneOf(filters) => {
+                let parts: Vec<_> = filters.iter().map(|filter| self.holds(filter)).collect();
+                Box::new(move |place, start| one_of(parts.iter().map(|part| part(place, start))))
+            }
             Filter::Is(condition) => self.condition(condition),
         }
     }
 
-    /// What is so of one decides; when none is, what can not be read may be.
-    fn joined(self, filters: &'b [Filter], decides: bool) -> Holds<'b> {
-        let parts: Vec<_> = filters.iter().map(|filter| self.holds(filter)).collect();
-        Box::new(move |place, start| {
-            let mut joined = Some(!decides);
-            for part in &parts {
-                match part(place, start) {
-                    Some(holds) if holds == decides => return Some(decides),
-                    Some(_) => {}
-                    None => joined = None,
-                }
-            }
-            joined
-        })
-    }
-
     fn condition(self, condition: &'b Condition) -> Holds<'b> {
-        let of_ids = move |place: usize| self.block.ids.get(place).copied();
         match condition {
             Condition::Service(is) => self.by_resource(|resource| is.matches(resource.service())),
             Condition::Name(is) => self.by_shape(|(name, _, _)| is.matches(name)),
@@ -103,29 +103,45 @@ impl<'b> Filtered<'b> {
                 Box::new(|_, start| Some((*min_nanos..=*max_nanos).contains(&start.duration_nanos)))
             }
             Condition::TraceId(id) => Box::new(|_, start| Some(start.trace_id == *id)),
-            Condition::SpanId(id) => Box::new(move |place, _| of_ids(place).map(|(own, _)| own == *id)),
+            Condition::SpanId(id) => Box::new(move |place, _| self.block.ids.get(place).map(|own| own == id)),
             Condition::ParentSpanId(id) => {
-                Box::new(move |place, _| of_ids(place).map(|(_, parent)| parent == Some(*id)))
+                Box::new(move |place, _| self.block.parents.get(place).map(|parent| *parent == Some(*id)))
             }
             Condition::Root => Box::new(|_, start| Some(start.is_root)),
-            Condition::Attribute { within: Within::Span, key, is } => {
-                match self.block.having(key, |value| is.matches(value)) {
-                    Some(having) => Box::new(move |place, start| having.at(place, start.shape)),
-                    None => Box::new(|_, _| None),
-                }
-            }
-            Condition::Attribute { within: Within::Resource, key, is } => {
-                self.by_resource(|resource| resource.attributes.get(key).is_some_and(|value| is.matches(value)))
-            }
-            Condition::Attribute { .. } => Box::new(|_, _| None),
+            Condition::Attribute { within, key, is } => self.attribute(*within, key, is),
         }
     }
 
+    fn attribute(self, within: Within, key: &'b String, is: &'b AttributeIs) -> Holds<'b> {
+        let is_in = |attributes: &Attributes| attributes.get(key).is_some_and(|value| is.matches(value));
+        match within {
+            Within::Span => match self.block.having(key, |value| is.matches(value)) {
+                Some(having) => Box::new(move |place, start| having.at(place, start.shape)),
+                None => Box::new(|_, _| None),
+            },
+            Within::Resource => self.by_resource(|resource| is_in(&resource.attributes)),
+            Within::Scope => {
+                let holds = |id: &i64| self.dictionary.scope(*id).ok().map(|scope| is_in(&scope.attributes));
+                let scopes: Vec<_> = self.block.scope_ids.iter().map(holds).collect();
+                Box::new(move |_, start| scopes.get(start.shape).copied().flatten())
+            }
+            // Whoever asks knows that it is in no event and in no link.
+            Within::Anywhere => {
+                let places = [Within::Span, Within::Resource, Within::Scope];
+                let parts = places.map(|within| self.attribute(within, key, is));
+                Box::new(move |place, start| one_of(parts.iter().map(|part| part(place, start))))
+            }
+            Within::Event | Within::Link => Box::new(|_, _| None),
+        }
+    }
+
+    /// What is the same for all spans of a shape.
     fn by_shape(self, holds: impl Fn(&StartShape) -> bool) -> Holds<'b> {
         let shapes: Vec<_> = self.block.shapes.iter().map(holds).collect();
         Box::new(move |_, start| shapes.get(start.shape).copied())
     }
 
+    /// What is the same for all spans of a resource.
     fn by_resource(self, holds: impl Fn(&Resource) -> bool) -> Holds<'b> {
         let mut resources = HashMap::new();
         for start in &self.block.spans {
@@ -134,4 +150,17 @@ impl<'b> Filtered<'b> {
         }
         Box::new(move |_, start| resources.get(&start.resource_id).copied().flatten())
     }
+}
+
+/// Whether one of these holds; when none does, one that can not be read may.
+fn one_of(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut one_of = Some(false);
+    for holds in all {
+        match holds {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => one_of = None,
+        }
+    }
+    one_of
 }

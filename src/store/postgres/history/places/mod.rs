@@ -33,13 +33,13 @@ pub(in crate::store::postgres) fn is_of_starts(scan: &Scan) -> bool {
     !Needs::of(&scan.filter).is_more
 }
 
-/// The greatest places of the spans that are looked for, so many as are wanted if there are so many. [`is_of_starts`] says yes
-/// to the scan.
+/// The greatest places of the spans that are looked for, so many as are wanted if there are so many; `None` when events or
+/// links of theirs have to be looked at. [`is_of_starts`] says yes to the scan.
 pub(in crate::store::postgres) async fn newest_places(
     wanted: Wanted<'_>,
     blocks: &mut Blocks,
     connection: &mut PgConnection,
-) -> Result<BTreeSet<TracePlace>, StoreError> {
+) -> Result<Option<BTreeSet<TracePlace>>, StoreError> {
     let Wanted { scan, between, limit, .. } = wanted;
     let asked = Asked::of(scan, between, None);
     let mut found = Newest { places: BTreeSet::new(), limit };
@@ -47,10 +47,13 @@ pub(in crate::store::postgres) async fn newest_places(
     loop {
         let candidates = walk.next(wanted, |next| found.is_complete(next), connection).await?;
         if candidates.is_empty() {
-            return Ok(found.places);
+            return Ok(Some(found.places));
         }
         for block in blocks.starts(&candidates, &asked, connection).await? {
             scan.work.add(Counted::SpansRead, block.looked_at);
+            if block.is_elsewhere {
+                return Ok(None);
+            }
             if let Some(what) = asked.find(&block, &blocks.dictionary, &mut found) {
                 blocks.damage.leave_out(block.block_id, &what, connection).await?;
             }
@@ -116,6 +119,8 @@ impl Blocks {
             let ids = all.iter().flat_map(|block| block.spans.iter().map(|span| span.resource_id)).collect();
             self.dictionary.load_resources(ids, connection).await?;
         }
+        let scope_ids = all.iter().flat_map(|block| &block.scope_ids).copied().collect();
+        self.dictionary.load_scopes(scope_ids, connection).await?;
         self.work.add(Counted::BlocksRead, all.len());
         Ok(all)
     }
@@ -154,6 +159,7 @@ async fn fetch(
         .bind(asked.as_of);
     let query = match asked.durations_hi() {
         Some((min, max)) => query.bind(min).bind(max).bind(FEW_SPANS),
+        None if asked.columns.elsewhere => query.bind(&asked.span_keys).bind(&asked.elsewhere),
         None if asked.columns.attributes => query.bind(&asked.span_keys),
         None => query,
     };

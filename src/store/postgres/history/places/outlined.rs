@@ -1,14 +1,14 @@
 //! The newest spans of the history in outline. Their contents are not read, so that copies can not be told from spans that
 //! share their ids: where two have the same, whoever asks has to read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
 
 use super::asked::{Asked, Finding, unreadable};
 use super::{READ_BLOCKS_MAX, Walk};
-use crate::model::{Attribute, Attributes, Keyed, Scope, Span, SpanKey, Status, UnixNanos, Value};
+use crate::model::{Attribute, Attributes, Keyed, Parts, Scope, Span, SpanKey, Status, UnixNanos, Value};
 use crate::store::postgres::block::{BlockStarts, Having, SpanStart};
 use crate::store::postgres::history::{Blocks, Wanted};
 use crate::store::postgres::row::Dictionary;
@@ -43,15 +43,15 @@ impl Outlined {
     }
 }
 
-/// The newest spans that are looked for, at least so many as are wanted if there are so many, with those of their own
-/// attributes that have one of the keys. [`is_of_starts`](super::is_of_starts) says yes to the scan.
+/// The newest spans that are looked for, at least so many as are wanted if there are so many; `None` when events or links of
+/// theirs have to be looked at. [`is_of_starts`](super::is_of_starts) says yes to the scan.
 pub(in crate::store::postgres) async fn newest_outlines(
     wanted: Wanted<'_>,
-    keys: &BTreeSet<String>,
+    parts: &Parts,
     blocks: &mut Blocks,
     connection: &mut PgConnection,
-) -> Result<Outlined, StoreError> {
-    let asked = Asked::of(wanted.scan, wanted.between, Some(keys));
+) -> Result<Option<Outlined>, StoreError> {
+    let asked = Asked::of(wanted.scan, wanted.between, Some(parts));
     let mut found = Newest::new(wanted.limit, wanted.between.before);
     let mut walk = Walk::new(READ_BLOCKS_MAX);
     loop {
@@ -62,11 +62,14 @@ pub(in crate::store::postgres) async fn newest_outlines(
         };
         let candidates = walk.next(wanted, is_enough, connection).await?;
         if candidates.is_empty() {
-            return Ok(Outlined { horizon, ..found.outlined });
+            return Ok(Some(Outlined { horizon, ..found.outlined }));
         }
         for block in blocks.starts(&candidates, &asked, connection).await? {
             wanted.scan.work.add(Counted::SpansRead, block.looked_at);
-            let mut found = InBlock::of(&block, keys, &blocks.dictionary, &mut found);
+            if block.is_elsewhere {
+                return Ok(None);
+            }
+            let mut found = InBlock::of(&block, parts, &blocks.dictionary, &mut found);
             if let Some(what) = asked.find(&block, &blocks.dictionary, &mut found) {
                 blocks.damage.leave_out(block.block_id, &what, connection).await?;
             }
@@ -95,7 +98,8 @@ impl Newest {
         let spans = &self.outlined.spans;
         let is_newer = |key: &SpanKey| next.0 < key.start.to_micros_and_nanos().0;
         let is_full = self.outlined.is_cut && spans.keys().next().is_some_and(is_newer);
-        let Some(last) = self.limit.checked_sub(1) else { return true };
+        // No more are thrown away than are given: they would be read again.
+        let Some(last) = self.limit.max(spans.len().div_ceil(2)).checked_sub(1) else { return true };
         is_full || spans.keys().nth_back(last).is_some_and(is_newer)
     }
 
@@ -117,6 +121,7 @@ impl Newest {
 /// Takes what is found in one block.
 struct InBlock<'b> {
     block: &'b BlockStarts,
+    parts: &'b Parts,
     dictionary: &'b Dictionary,
     values: Vec<(&'b String, Option<ValueOf<'b>>)>,
     found: &'b mut Newest,
@@ -125,20 +130,20 @@ struct InBlock<'b> {
 type ValueOf<'b> = Having<'b, Option<Value>, fn(&Value) -> Option<Value>>;
 
 impl<'b> InBlock<'b> {
-    fn of(
-        block: &'b BlockStarts,
-        keys: &'b BTreeSet<String>,
-        dictionary: &'b Dictionary,
-        found: &'b mut Newest,
-    ) -> Self {
+    fn of(block: &'b BlockStarts, parts: &'b Parts, dictionary: &'b Dictionary, found: &'b mut Newest) -> Self {
         let value: fn(&Value) -> Option<Value> = |value| Some(value.clone());
-        let values = keys.iter().map(|key| (key, block.having(key, value))).collect();
-        Self { block, dictionary, values, found }
+        let values = parts.keys.iter().map(|key| (key, block.having(key, value))).collect();
+        Self { block, parts, dictionary, values, found }
     }
 
     fn outline(&self, index: usize, start: &SpanStart) -> Option<Span> {
         let (name, kind, code) = self.block.shapes.get(start.shape)?;
-        let (span_id, parent_span_id) = *self.block.ids.get(index)?;
+        let span_id = *self.block.ids.get(index)?;
+        let parent_span_id = if self.parts.parent { *self.block.parents.get(index)? } else { None };
+        let scope = match self.block.scope_ids.get(start.shape) {
+            Some(id) => self.dictionary.scope(*id).ok()?,
+            None => Arc::clone(&self.found.scope),
+        };
         let value = |(key, value): &(&String, Option<ValueOf<'_>>)| {
             let value = value.as_ref()?.at(index, start.shape)?;
             Some(value.map(|value| Attribute { key: (*key).clone(), value }))
@@ -162,7 +167,7 @@ impl<'b> InBlock<'b> {
             dropped_links_count: 0,
             status: Status { code: *code, message: String::new() },
             resource: self.dictionary.resource(start.resource_id).ok()?,
-            scope: Arc::clone(&self.found.scope),
+            scope,
         })
     }
 }
