@@ -11,13 +11,13 @@ use crate::store::postgres::history::{Between, Outlined, Wanted, is_of_starts, n
 use crate::store::{Outlines, Scan, StoreError};
 
 impl Reader {
-    /// `None` when the filter asks for more than an outline has, or spans and their copies can not be told apart.
+    /// `None` when the filter asks for more than an outline has, or spans and their copies can not be told apart; or for nothing.
     pub(in crate::store::postgres) async fn scan_outlines(
         &self,
         scan: &Scan,
         parts: &Parts,
     ) -> Result<Option<Outlines>, StoreError> {
-        if !is_of_starts(scan) {
+        if !is_of_starts(scan) || scan.limit == 0 {
             return Ok(None);
         }
         let told = within(self.limit, self.told(&scan.filter)).await?;
