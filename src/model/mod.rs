@@ -10,6 +10,7 @@ pub mod filter;
 pub mod histogram;
 pub mod id;
 pub mod listing;
+pub mod parts;
 pub mod search;
 pub mod span;
 pub mod time;
@@ -20,6 +21,7 @@ pub use filter::{AttributeIs, Condition, Filter, TextIs, Within};
 pub use histogram::Histogram;
 pub use id::{IdError, SpanId, TraceId};
 pub use listing::{Listed, Listing};
+pub use parts::Parts;
 pub use search::{AttributeCondition, AttributeScope, Search, SearchError, SearchFields};
 pub use span::{
     EntityRef, Event, Keyed, Link, Resource, SERVICE_UNKNOWN, Scope, Span, SpanKey, SpanKind, Status, StatusCode,

@@ -2,7 +2,7 @@
 
 use super::Question;
 use crate::model::{
-    AttributeIs, AttributeScope, Condition, Filter, Search, SearchFields, TextIs, UnixNanos, Value, Within,
+    AttributeIs, AttributeScope, Condition, Filter, Parts, Search, SearchFields, TextIs, UnixNanos, Value, Within,
 };
 use crate::traceql::plan::{Plan, Reach, text_of};
 
@@ -11,8 +11,19 @@ use crate::traceql::plan::{Plan, Reach, text_of};
 pub(super) struct Drive {
     pub(super) search: Search,
     pub(super) filter: Filter,
-    /// Whether whole spans are wanted, not only their places.
-    pub(super) reads_spans: bool,
+    /// How much of each is wanted.
+    pub(super) reads: Reads,
+}
+
+/// How much of a span is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// Its place.
+    Places,
+    /// What an outline has, with these parts; all of it where the store has no outlines.
+    Outlines(Parts),
+    /// All of it.
+    Spans,
 }
 
 impl Drive {
@@ -21,7 +32,11 @@ impl Drive {
         Self {
             search: search.clone(),
             filter: plan.map(|plan| plan.found.clone()).unwrap_or_default(),
-            reads_spans: plan.is_some_and(|plan| plan.reach == Reach::Span),
+            reads: match plan {
+                Some(Plan { outline: Some(parts), .. }) => Reads::Outlines(parts.clone()),
+                Some(Plan { reach: Reach::Span, .. }) => Reads::Spans,
+                _ => Reads::Places,
+            },
         }
     }
 
@@ -33,7 +48,7 @@ impl Drive {
         }
         let rare = plan.needed.iter().filter(|needed| rarity(needed) >= Rarity::Value);
         let filter = rare.max_by_key(|needed| rarity(needed))?.clone();
-        Some(Self { search: Search::default(), filter, reads_spans: false })
+        Some(Self { search: Search::default(), filter, reads: Reads::Places })
     }
 
     /// What traces are found by.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::drive::Drive;
+use super::drive::{Drive, Reads};
 use super::few::Few;
 use super::finder::{Finder, each_trace};
 use super::page::{Coverage, Filling, SearchPage};
@@ -70,7 +70,7 @@ impl<'a> SpanSearch<'a> {
     fn new(tools: Tools<'a>, question: Question<'a>, as_of: Watermark, page: Filling<Span>) -> Self {
         let finder = Finder::of(&question);
         let drive = Drive::by_found(question.search, finder.as_ref().map(|finder| &finder.plan));
-        let drive = Drive { reads_spans: true, ..drive };
+        let drive = Drive { reads: Reads::Spans, ..drive };
         // One more than fit, to know whether there is a next page.
         let wanted = page.free().saturating_add(1);
         let next = if finder.is_some() { wanted.clamp(CHUNK_SPANS_MIN, CHUNK_SPANS_MAX) } else { wanted };

@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use futures::TryStreamExt;
 
 use super::budget::{Allowance, Budget};
-use super::drive::Drive;
+use super::drive::{Drive, Reads};
 use super::size;
 use crate::model::{Search, SearchFields, Span, SpanKey, TraceId, UnixNanos};
-use crate::store::{Scan, SpanStore, StoreError, Watermark, Work};
+use crate::store::{Outlines, Scan, SpanStore, StoreError, Watermark, Work};
 
 /// The first window, in nanoseconds: a minute.
 const WINDOW_FIRST_NANOS: u64 = 60_000_000_000;
@@ -62,9 +62,9 @@ fn least_key(start: UnixNanos) -> SpanKey {
 /// A span that was met.
 #[derive(Debug)]
 pub(super) struct Met {
-    /// Its key; without the span, the least that it can be: only its place is known.
+    /// Its key; of an outline, with the least digest; without the span, the least that it can be: only its place is known.
     pub(super) key: SpanKey,
-    /// The span itself, where [`Drive::reads_spans`] asks for it.
+    /// The span itself, or its outline, where [`Drive::reads`] asks for it.
     pub(super) span: Option<Span>,
 }
 
@@ -223,7 +223,7 @@ impl<'a> Sweep<'a> {
         since: UnixNanos,
         work: &Work,
     ) -> impl Future<Output = Result<(Vec<Met>, bool), StoreError>> + Send + use<'a> {
-        let (store, reads_spans, limit) = (self.store, self.drive.reads_spans, self.chunks.next);
+        let (store, reads, limit) = (self.store, self.drive.reads.clone(), self.chunks.next);
         let search = if since.0 == 0 { Some(self.drive.search.clone()) } else { self.drive.search_since(since) };
         let scan = search.map(|search| Scan {
             search,
@@ -234,10 +234,17 @@ impl<'a> Sweep<'a> {
             work: work.clone(),
         });
         async move {
-            match scan {
-                None => Ok((Vec::new(), true)),
-                Some(scan) if reads_spans => spans(store, scan, limit).await,
-                Some(scan) => {
+            let Some(scan) = scan else { return Ok((Vec::new(), true)) };
+            match reads {
+                Reads::Spans => spans(store, scan, limit).await,
+                Reads::Outlines(parts) => match store.scan_outlines(scan.clone(), &parts).await? {
+                    Some(Outlines { spans, is_all }) => {
+                        let met = spans.into_iter().map(|(key, span)| Met { key, span: Some(span) });
+                        Ok((met.collect(), is_all))
+                    }
+                    None => spans(store, scan, limit).await,
+                },
+                Reads::Places => {
                     let met = |(start, trace_id)| Met { key: SpanKey::least(start, trace_id), span: None };
                     let met: Vec<_> = store.scan_places(scan).await?.into_iter().map(met).collect();
                     let is_all = met.len() < limit;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::model::{Filter, Operation, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
+use crate::model::{Filter, Operation, Parts, Search, Span, SpanKey, TraceId, TraceSummary, UnixNanos};
 
 mod batch;
 pub mod calls;
@@ -19,6 +19,7 @@ mod json;
 pub mod memory;
 mod names;
 mod open;
+mod outlines;
 mod places;
 pub mod postgres;
 mod retention;
@@ -34,6 +35,7 @@ pub use batch::{Batch, Fingerprint};
 pub use calls::{CallCounts, CallRequest, Calls};
 pub use compaction::{Backlog, Compaction, CompactionSettings};
 pub use names::{NamePortion, NameScan, NameStream};
+pub use outlines::Outlines;
 pub use retention::{Retained, RetentionSettings};
 pub use rollup::{MINUTE_NANOS, RolledUp, Rollup, RollupDetail, RollupRequest, RollupStream};
 pub use work::{Counted, Work};
@@ -188,6 +190,13 @@ pub trait SpanStore: Send + Sync + 'static {
     /// limit counts them.
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         places::of_keys(&scan, |scan| self.scan_keys(scan)).await
+    }
+
+    /// The newest spans of a scan in outline, with these parts: as many as the limit says, or fewer when there are more of
+    /// which it is not certain, or more when they come at no cost. `None` when the store has to be asked for the spans
+    /// themselves.
+    async fn scan_outlines(&self, _scan: Scan, _parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        Ok(None)
     }
 
     /// Spans counted by minute or hour, service, name, kind and status. `None` when the store has to be asked for the spans

@@ -14,6 +14,7 @@ mod fixtures;
 mod histories;
 mod merging;
 mod names;
+mod outlines;
 mod places;
 mod purge;
 mod retention;

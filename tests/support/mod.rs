@@ -19,6 +19,7 @@ pub(crate) mod filters;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod load;
+pub(crate) mod outline;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -2,12 +2,13 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tracewell::model::{Span, SpanKey};
+use tracewell::model::{Attributes, Span, SpanKey};
 use tracewell::traceql;
-use tracewell::traceql::evaluate::{Trace, spansets};
+use tracewell::traceql::evaluate::{Spanset, Trace, spansets};
 use tracewell::traceql::plan::{Plan, Reach, text_of};
 use tracewell::traceql::tree::{Body, Pipeline};
 
+use crate::support::outline::outline;
 use crate::support::{self, arbitrary, queries, queries_about};
 
 /// Scenario: queries of all kinds. Guarantee: they are planned as the table says.
@@ -52,6 +53,15 @@ fn found(pipeline: &Pipeline, spans: &[Span]) -> Vec<SpanKey> {
     keys
 }
 
+/// What is selected of each span that is found, and what is known of each set, as text: a NaN is one.
+fn selected(sets: &[Spanset<'_>]) -> Vec<String> {
+    let of = |set: &Spanset<'_>| {
+        let spans: Vec<_> = set.spans.iter().map(|found| &found.selected).collect();
+        format!("{spans:?} {:?}", set.attributes)
+    };
+    sets.iter().map(of).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -76,6 +86,27 @@ proptest! {
                 let alone = self::found(&pipeline, std::slice::from_ref(span));
                 prop_assert_eq!(alone.is_empty(), !found.contains(&span.key()), "{}: {:?}", pipeline, span);
             }
+        }
+    }
+
+    /// Scenario: any query on any trace. Guarantee: where a span in outline is said to be enough, what is found of it, and what
+    /// is selected, is what is found of the whole span.
+    #[test]
+    fn outlines_are_enough((spans, pipeline) in cases()) {
+        let plan = Plan::of(&pipeline);
+        let Some(parts) = &plan.outline else { return Ok(()) };
+        let is_elsewhere = |attributes: &Attributes| parts.elsewhere.iter().any(|key| attributes.get(key).is_some());
+        for whole in &spans {
+            if whole.events.iter().any(|event| is_elsewhere(&event.attributes))
+                || whole.links.iter().any(|link| is_elsewhere(&link.attributes))
+            {
+                continue;
+            }
+            let outline = outline(whole, parts);
+            let (of_outline, of_whole) = (Trace::new([&outline]), Trace::new([whole]));
+            let (found, expected) = (spansets(&pipeline, &of_outline), spansets(&pipeline, &of_whole));
+            prop_assert_eq!(selected(&found), selected(&expected), "{}: {:?}", pipeline, whole);
+            prop_assert_eq!(plan.found.matches(&outline), plan.found.matches(whole), "{}: {:?}", pipeline, whole);
         }
     }
 

@@ -35,12 +35,12 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use super::open::{MigrationReport, OpenError};
 use super::{
-    Backlog, Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained,
+    Backlog, Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Outlines, Retained,
     RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
     Work, Written,
 };
 use crate::metrics::CorruptBlocks;
-use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
+use crate::model::{Operation, Parts, SpanKey, TraceId, TraceSummary};
 use compact::Compactor;
 use dictionary::Remembered;
 use history::Damage;
@@ -250,6 +250,10 @@ impl SpanStore for PostgresStore {
 
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         self.reader.scan_places(&scan).await
+    }
+
+    async fn scan_outlines(&self, scan: Scan, parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        self.reader.scan_outlines(&scan, parts).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

@@ -175,10 +175,19 @@ impl Dictionary {
         ids: impl Iterator<Item = (i64, i64)>,
         connection: &mut PgConnection,
     ) -> Result<(), StoreError> {
-        let (resource_ids, mut scope_ids): (HashSet<_>, HashSet<_>) = ids.unzip();
-        scope_ids.retain(|id| !self.scopes.contains_key(id));
+        let (resource_ids, scope_ids): (HashSet<_>, HashSet<_>) = ids.unzip();
         self.load_resources(resource_ids, connection).await?;
-        for row in fetch(SELECT_SCOPES, scope_ids, connection).await? {
+        self.load_scopes(scope_ids, connection).await
+    }
+
+    /// The same of scopes alone.
+    pub(super) async fn load_scopes(
+        &mut self,
+        mut ids: HashSet<i64>,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        ids.retain(|id| !self.scopes.contains_key(id));
+        for row in fetch(SELECT_SCOPES, ids, connection).await? {
             if let Some((id, scope)) = readable(read_scope(&row))? {
                 self.scopes.extend(keyed(id, Keyed::new(scope)));
             }

@@ -7,7 +7,7 @@
 //!  known     facts joined by "all" and "one of"        implied   what is known when an expression is true
 //!  on_span   facts of one span: a model::Filter        on_trace  facts of a trace's summary
 //!  reach     whether one span is enough                on_summary   what a summary tells of a trace's spans
-//!  show      a filter as text of the language
+//!  show      a filter as text of the language          outline   what of a span is looked at
 //! ```
 
 mod implied;
@@ -15,6 +15,7 @@ mod known;
 mod on_span;
 mod on_summary;
 mod on_trace;
+mod outline;
 mod range;
 mod reach;
 mod show;
@@ -25,7 +26,7 @@ pub use reach::Reach;
 pub use show::text_of;
 
 use super::tree::{Pipeline, SpansetExpression, Stage, StructuralResult};
-use crate::model::{Condition, Filter, TraceSummary};
+use crate::model::{Condition, Filter, Parts, TraceSummary};
 
 /// What is known of the answer of a pipeline.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Plan {
     pub trace: Known<TraceCondition>,
     /// How much of a trace decides about one of its spans.
     pub reach: Reach,
+    /// When a span in outline decides about itself, the parts of it that have to be there.
+    pub outline: Option<Parts>,
 }
 
 impl Plan {
@@ -47,7 +50,8 @@ impl Plan {
         let Answer { found, mut needed, trace } = Answer::of_pipeline(pipeline);
         needed.extend(on_trace::needed(&trace));
         let needed = needed.into_iter().filter(|needed| !needed.is_everything()).map(Filter::from).collect();
-        Self { found: found.into(), needed, trace, reach: Reach::of_pipeline(pipeline) }
+        let (reach, outline) = (Reach::of_pipeline(pipeline), outline::of_pipeline(pipeline));
+        Self { found: found.into(), needed, trace, reach, outline }
     }
 
     /// Whether a trace of which this is known may match.

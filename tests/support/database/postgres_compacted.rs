@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
+use tracewell::model::{Operation, Parts, SpanKey, TraceId, TraceSummary};
 use tracewell::store::{
-    Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Retained, RetentionSettings,
-    RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, Watermark, Work, Written,
+    Batch, CallRequest, Calls, Compaction, CompactionSettings, NameScan, NameStream, Outlines, Retained,
+    RetentionSettings, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace, Watermark,
+    Work, Written,
 };
 
 use super::{AT_ONCE, Database, postgres};
@@ -66,6 +67,14 @@ impl SpanStore for Compacting {
 
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError> {
         self.0.scan_keys(scan).await
+    }
+
+    async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
+        self.0.scan_places(scan).await
+    }
+
+    async fn scan_outlines(&self, scan: Scan, parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        self.0.scan_outlines(scan, parts).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

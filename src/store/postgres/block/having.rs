@@ -12,35 +12,35 @@ const VARIES: &str = "\u{1}";
 
 /// Where the spans of a shape have the value under a key.
 #[derive(Debug, PartialEq, Eq)]
-enum Under {
-    /// All of them have this one; of none, the key is not there. So it is known already.
-    Same(bool),
+enum Under<T> {
+    /// This is known of all of them: they have the same value, or none has one.
+    Same(T),
     /// It can not be read.
     Unreadable,
     /// At this place of each span's line.
     Varies(usize),
 }
 
-/// Whether an attribute of a block's spans is there and is something.
-pub(crate) struct Having<'b, F> {
-    shapes: Vec<Under>,
+/// What is made of an attribute of a block's spans; of one that is not there, the default.
+pub(crate) struct Having<'b, T, F> {
+    shapes: Vec<Under<T>>,
     lines: &'b Lines,
-    is: F,
+    make: F,
 }
 
-impl<'b, F: Fn(&Value) -> bool> Having<'b, F> {
-    fn of<'p>(pieces: impl Iterator<Item = &'p [String]>, lines: &'b Lines, key: &str, is: F) -> Self {
+impl<'b, T: Clone + Default, F: Fn(&Value) -> T> Having<'b, T, F> {
+    fn of<'p>(pieces: impl Iterator<Item = &'p [String]>, lines: &'b Lines, key: &str, make: F) -> Self {
         let key = text::stored(key);
-        Self { shapes: pieces.map(|pieces| under(pieces, &key, &is)).collect(), lines, is }
+        Self { shapes: pieces.map(|pieces| under(pieces, &key, &make)).collect(), lines, make }
     }
 
     /// Of the span at a place, which has this shape; `None` when it can not be read.
-    pub(crate) fn at(&self, place: usize, shape: usize) -> Option<bool> {
+    pub(crate) fn at(&self, place: usize, shape: usize) -> Option<T> {
         match self.shapes.get(shape)? {
-            Under::Same(has) => Some(*has),
+            Under::Same(made) => Some(made.clone()),
             Under::Varies(number) => {
                 let value = self.lines.get(place).split('\t').nth(*number)?;
-                json::read_value(value.as_bytes()).ok().map(|value| (self.is)(&value))
+                json::read_value(value.as_bytes()).ok().map(|value| (self.make)(&value))
             }
             Under::Unreadable => None,
         }
@@ -58,14 +58,18 @@ impl StoredBlock {
 }
 
 impl BlockStarts {
-    /// The same, exactly; `None` when attributes were not asked for.
-    pub(crate) fn having<F: Fn(&Value) -> bool>(&self, key: &str, is: F) -> Option<Having<'_, F>> {
+    /// The same, exactly, and whatever is made of it; `None` when attributes were not asked for.
+    pub(crate) fn having<T: Clone + Default, F: Fn(&Value) -> T>(
+        &self,
+        key: &str,
+        make: F,
+    ) -> Option<Having<'_, T, F>> {
         let attributes = self.attributes.as_ref()?;
-        Some(Having::of(attributes.pieces.iter().map(Vec::as_slice), &attributes.values, key, is))
+        Some(Having::of(attributes.pieces.iter().map(Vec::as_slice), &attributes.values, key, make))
     }
 }
 
-fn under(pieces: &[String], key: &str, is: impl Fn(&Value) -> bool) -> Under {
+fn under<T: Default>(pieces: &[String], key: &str, make: impl Fn(&Value) -> T) -> Under<T> {
     let (format, mut pairs) = (pieces.join(VARIES), Vec::new());
     if cut(format.as_bytes(), &mut pairs).is_none() {
         return Under::Unreadable;
@@ -75,19 +79,19 @@ fn under(pieces: &[String], key: &str, is: impl Fn(&Value) -> bool) -> Under {
         let varies = pair.value == VARIES.as_bytes();
         let Ok(here) = serde_json::from_slice::<String>(pair.key) else { return Under::Unreadable };
         if here == key {
-            let same = || json::read_value(pair.value).map_or(Under::Unreadable, |value| Under::Same(is(&value)));
+            let same = || json::read_value(pair.value).map_or(Under::Unreadable, |value| Under::Same(make(&value)));
             return if varies { Under::Varies(varying) } else { same() };
         }
         varying = varying.saturating_add(usize::from(varies));
     }
-    Under::Same(false)
+    Under::Same(T::default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn under_key(pieces: &[&str], key: &str, wanted: &Value) -> Under {
+    fn under_key(pieces: &[&str], key: &str, wanted: &Value) -> Under<bool> {
         let pieces: Vec<_> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
         under(&pieces, key, |value| value == wanted)
     }

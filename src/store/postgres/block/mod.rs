@@ -35,7 +35,7 @@ pub(super) use encode::{Block, even_pieces, pieces};
 pub(super) use formats::Formats;
 pub(super) use having::Having;
 pub(super) use hot::{HOT_COLUMNS, HotRow};
-pub(super) use starts::{BlockStarts, SpanStart, StartColumns};
+pub(super) use starts::{BlockStarts, SpanStart, StartColumns, StartShape};
 pub(super) use stored::{Head, Shape, StoredBlock};
 
 /// At most so many spans are in one block. Twice as many would save 6 % of the disk and double the time to open one.

@@ -3,15 +3,15 @@
 
 use sqlx::postgres::PgRow;
 
-use super::stored::{Lines, by_number, joined, lines, pieces};
+use super::stored::{Ids, Lines, by_number, ids_of, joined, lines, pieces};
 use super::wire::Reader;
 use super::{BLOCK_SPANS_MAX, corrupt, values};
-use crate::model::{SpanKind, StatusCode, TraceId, UnixNanos};
+use crate::model::{SpanId, SpanKind, StatusCode, TraceId, UnixNanos};
 use crate::store::postgres::time::Micros;
 use crate::store::{StoreError, text};
 
 /// How many columns there are.
-const COLUMNS: usize = 24;
+const COLUMNS: usize = 28;
 
 const NAMES: [&str; COLUMNS] = [
     "block_id",
@@ -38,10 +38,19 @@ const NAMES: [&str; COLUMNS] = [
     "shape_format",
     "attribute_values",
     LOOKED_AT,
+    "span_ids",
+    "parent",
+    "shape_scope",
+    ELSEWHERE,
 ];
 
 /// How many spans the block has, when the others are cut to fewer.
 const LOOKED_AT: &str = "looked_at";
+
+/// Whether an event or a link may have an attribute under one of the keys `$5`.
+const ELSEWHERE: &str = "\
+    (exists (select from unnest($5) asked (key) where strpos(b.events, to_jsonb(asked.key)::text || ': ') > 0 \
+        or strpos(b.links, to_jsonb(asked.key)::text || ': ') > 0))::integer";
 
 /// In place of a column that is not wanted.
 const NULL: &str = "null";
@@ -64,6 +73,14 @@ pub(crate) struct StartColumns {
     pub(crate) shapes: bool,
     /// Their own attributes.
     pub(crate) attributes: bool,
+    /// Their ids.
+    pub(crate) ids: bool,
+    /// Their parents: whether they have one, and, with the ids, which one.
+    pub(crate) parents: bool,
+    /// Their scopes.
+    pub(crate) scopes: bool,
+    /// Whether some keys are those of attributes of events and links.
+    pub(crate) elsewhere: bool,
 }
 
 /// What is left of a block by [`StartColumns::statement`] when durations are asked for: the numbers of the spans that may have
@@ -76,9 +93,10 @@ const LEFT: &str = "\
 impl StartColumns {
     /// The statement that reads blocks `$2` (bigint[]) of the hours `$1` (timestamptz[]); `$3` is the moment as of which is asked.
     ///
-    /// When durations and no attributes are asked for, a block with few spans of the right durations is read as if it had no
+    /// When durations and neither attributes nor parents are asked for, a block with few spans of the right durations is read as if it had no
     /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
-    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored.
+    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored; and `$5` (text[]) those that
+    /// are looked for elsewhere, when they are.
     pub(crate) fn statement(self) -> String {
         let (columns, left) = (self.columns(), if self.is_cut() { LEFT } else { "" });
         format!("select {columns} from span_block b {left} where b.hour = any($1) and b.block_id = any($2)")
@@ -86,7 +104,7 @@ impl StartColumns {
 
     /// Whether the statement leaves out spans by their durations.
     pub(crate) fn is_cut(self) -> bool {
-        self.durations && !self.attributes
+        self.durations && !self.attributes && !self.parents
     }
 
     /// Those that are not wanted are null. Arrivals are read where some are later.
@@ -100,6 +118,9 @@ impl StartColumns {
                     let trace = "b.trace_ids[width_bucket((number - 1)::smallint, b.trace_end) + 1]";
                     format!("array(select {trace} from unnest(l.numbers) number)")
                 }
+                "span_ids" => "(select string_agg(substr(b.span_ids, (n.number - 1) * 8 + 1, 8), '' order by n.place) \
+                    from unnest(l.numbers) with ordinality n (number, place))"
+                    .to_owned(),
                 "start_hi" | "start_mid" | "start_lo" | "duration_hi" | "duration_mid" | "duration_lo" | "received"
                 | "resource" | "shape" => {
                     format!("array(select b.{name}[number] from unnest(l.numbers) number)")
@@ -118,20 +139,25 @@ impl StartColumns {
             "duration_hi" | "duration_mid" | "duration_lo" => self.durations,
             "received" | "received_times" => return format!("case when b.received_max > $3 then b.{name} end"),
             "resource" | "resource_ids" => self.resources,
-            "shape" => self.shapes || self.attributes,
+            "shape" => self.shapes || self.attributes || self.scopes,
             "names" | "shape_name" | "shape_kind" | "shape_status" => self.shapes,
             "attribute_values" if self.attributes => return LINES.to_owned(),
             LOOKED_AT => return "b.span_count".to_owned(),
             "attribute_values" => false,
             "shape_format" => self.attributes,
+            "span_ids" => self.ids,
+            "parent" => self.parents,
+            "shape_scope" => self.scopes,
+            ELSEWHERE => return if self.elsewhere { ELSEWHERE.to_owned() } else { "0".to_owned() },
             _ => true,
         };
         if is_wanted { format!("b.{name}") } else { NULL.to_owned() }
     }
 }
 
-/// Name, kind and status of each shape.
-type Shapes = Vec<(String, SpanKind, StatusCode)>;
+/// Name, kind and status of a shape.
+pub(crate) type StartShape = (String, SpanKind, StatusCode);
+type Shapes = Vec<StartShape>;
 
 /// A span's start, and what else was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +174,8 @@ pub(crate) struct SpanStart {
     pub(crate) resource_id: i64,
     /// Which of the block's shapes it has; 0 unless asked for.
     pub(crate) shape: usize,
+    /// Whether it has no parent; no unless that was asked for.
+    pub(crate) is_root: bool,
 }
 
 /// The starts of a block.
@@ -161,6 +189,14 @@ pub(crate) struct BlockStarts {
     pub(crate) looked_at: usize,
     /// Name, kind and status of each shape; none unless asked for.
     pub(crate) shapes: Shapes,
+    /// The ids of the spans; none unless asked for.
+    pub(crate) ids: Vec<SpanId>,
+    /// Those of their parents; none unless both were asked for.
+    pub(crate) parents: Vec<Option<SpanId>>,
+    /// The scope of each shape; none unless asked for.
+    pub(crate) scope_ids: Vec<i64>,
+    /// Whether attributes under the keys that were asked for may be elsewhere.
+    pub(crate) is_elsewhere: bool,
     /// What [`BlockStarts::having`] looks into, when it was asked for.
     pub(super) attributes: Option<AttributeTexts>,
 }
@@ -187,8 +223,22 @@ impl BlockStarts {
             spans,
             looked_at: columns.looked_at,
             shapes: columns.shapes.unwrap_or_default(),
+            ids: columns.ids.0,
+            parents: columns.ids.1,
+            scope_ids: columns.scope_ids.unwrap_or_default(),
+            is_elsewhere: columns.is_elsewhere,
             attributes: columns.attributes,
         })
+    }
+
+    /// How many bytes of text there are of a span, at the most: its name, and its attributes as far as they were read.
+    pub(crate) fn text_bytes(&self, place: usize, start: &SpanStart) -> usize {
+        let name = self.shapes.get(start.shape).map_or(0, |(name, _, _)| name.len());
+        let of_attributes = |texts: &AttributeTexts| {
+            let pieces = texts.pieces.get(start.shape).into_iter().flatten().map(String::len);
+            pieces.fold(texts.values.get(place).len(), usize::saturating_add)
+        };
+        self.attributes.as_ref().map_or(0, of_attributes).saturating_add(name)
     }
 }
 
@@ -207,6 +257,10 @@ struct Columns {
     span_count: usize,
     start_max: i64,
     looked_at: usize,
+    ids: Ids,
+    parents: Option<Vec<i16>>,
+    scope_ids: Option<Vec<i64>>,
+    is_elsewhere: bool,
 }
 
 impl Columns {
@@ -224,6 +278,8 @@ impl Columns {
         let Micros(start_max) = reader.value()?;
         let attributes = read_attributes(span_count, reader)?;
         let looked_at = usize::try_from(reader.value::<i32>()?).map_err(|_| reader.wrong())?;
+        let (ids, parents) = read_ids(span_count, reader)?;
+        let (scope_ids, is_elsewhere) = (reader.optional_array()?, reader.value::<i32>()? != 0);
         let duration = if let (Some(hi), Some(mid), Some(lo)) = duration { Some((hi, mid, lo)) } else { None };
         let (received, resource) = (received.0.zip(received.1), resource.0.zip(resource.1));
         Ok(Self {
@@ -241,6 +297,10 @@ impl Columns {
             span_count,
             start_max,
             looked_at,
+            ids,
+            parents,
+            scope_ids,
+            is_elsewhere,
         })
     }
 
@@ -278,8 +338,12 @@ impl Columns {
         };
         let counts = [self.shapes.as_ref().map(Vec::len), self.attributes.as_ref().map(|texts| texts.pieces.len())];
         let is_there = counts.into_iter().flatten().all(|count| shape < count);
+        let is_root = match &self.parents {
+            Some(numbers) => *numbers.get(place)? == 0,
+            None => false,
+        };
         let is_within = start.to_micros_and_nanos().0 <= self.start_max;
-        let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape };
+        let start = SpanStart { start, trace_id, duration_nanos, received_micros, resource_id, shape, is_root };
         (is_there && is_within).then_some(start)
     }
 }
@@ -297,6 +361,18 @@ fn read_shapes(reader: &mut Reader<'_>) -> Result<Option<Shapes>, StoreError> {
     let shapes: Option<Shapes> = numbers.iter().zip(&kinds).zip(&statuses).map(shape).collect();
     let is_whole = numbers.len() == kinds.len() && kinds.len() == statuses.len();
     shapes.filter(|_| is_whole).map(Some).ok_or_else(|| corrupt("its shapes are not as they were written"))
+}
+
+/// The ids, and those of the parents where they were asked for, too, with the numbers that say which these are.
+fn read_ids(span_count: usize, reader: &mut Reader<'_>) -> Result<(Ids, Option<Vec<i16>>), StoreError> {
+    let bytes = reader.optional_bytes();
+    let numbers = reader.optional_array::<i16>()?;
+    let ids = match (bytes, &numbers) {
+        (None, _) => Some((Vec::new(), Vec::new())),
+        (Some(bytes), Some(numbers)) => ids_of(span_count, bytes, numbers),
+        (Some(bytes), None) => ids_of(span_count, bytes, &vec![0; span_count]).map(|(ids, _)| (ids, Vec::new())),
+    };
+    Ok((ids.ok_or_else(|| reader.wrong())?, numbers))
 }
 
 fn read_attributes(span_count: usize, reader: &mut Reader<'_>) -> Result<Option<AttributeTexts>, StoreError> {

@@ -212,27 +212,32 @@ fn read_checks(traces: &mut [StoredTrace], reader: &mut Reader<'_>) -> Result<()
     Ok(())
 }
 
-type Ids = (Vec<SpanId>, Vec<Option<SpanId>>);
+pub(super) type Ids = (Vec<SpanId>, Vec<Option<SpanId>>);
 
 /// The ids of the spans and of their parents.
 fn read_ids(span_count: usize, reader: &mut Reader<'_>) -> Result<Ids, StoreError> {
-    let chunks = reader.bytes()?.chunks_exact(8);
-    if !chunks.remainder().is_empty() {
-        return Err(reader.wrong());
-    }
-    let ids: Result<Vec<_>, _> = chunks.map(SpanId::from_slice).collect();
-    let mut ids = ids.map_err(|_| reader.wrong())?;
+    let bytes = reader.bytes()?;
     let numbers = reader.array::<i16>()?;
+    ids_of(span_count, bytes, &numbers).ok_or_else(|| reader.wrong())
+}
+
+/// The same, of what is in the two columns.
+pub(super) fn ids_of(span_count: usize, bytes: &[u8], numbers: &[i16]) -> Option<Ids> {
+    let chunks = bytes.chunks_exact(8);
+    if !chunks.remainder().is_empty() {
+        return None;
+    }
+    let mut ids: Vec<_> = chunks.map(SpanId::from_slice).collect::<Result<_, _>>().ok()?;
     if numbers.len() != span_count || ids.len() < span_count {
-        return Err(reader.wrong());
+        return None;
     }
     let parents = numbers.iter().enumerate().map(|(place, number)| {
-        let there = if *number == 0 { return Ok(None) } else { place_of_parent(place, *number, span_count) };
-        there.and_then(|there| ids.get(there)).copied().map(Some).ok_or_else(|| reader.wrong())
+        let there = if *number == 0 { return Some(None) } else { place_of_parent(place, *number, span_count) };
+        there.and_then(|there| ids.get(there)).copied().map(Some)
     });
-    let parents = parents.collect::<Result<_, _>>()?;
+    let parents = parents.collect::<Option<_>>()?;
     ids.truncate(span_count);
-    Ok((ids, parents))
+    Some((ids, parents))
 }
 
 /// Where the parent of a span is among the ids.

@@ -33,7 +33,7 @@ pub(super) use candidates::statement as candidates_statement;
 pub(super) use damage::Damage;
 pub(super) use names::NamesOfHistory;
 pub(super) use newest::{Wanted, newest};
-pub(super) use places::{is_of_starts, newest_places};
+pub(super) use places::{Outlined, is_of_starts, newest_outlines, newest_places};
 pub(super) use spans::BlockSpan;
 pub(super) use trace::{HistoryOfTrace, keys_and_spans};
 

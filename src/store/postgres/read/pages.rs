@@ -17,7 +17,7 @@ use crate::store::postgres::scan;
 use crate::store::{Counted, Scan, SpanStream, StoreError};
 
 /// A scan fetches at most so many spans at once, and is not connected to the database in between.
-const SPANS_MAX: usize = 1_000;
+pub(super) const SPANS_MAX: usize = 1_000;
 /// The same for keys.
 pub(super) const KEYS_MAX: usize = 20_000;
 
@@ -71,7 +71,7 @@ impl Reader {
         .await
     }
 
-    async fn told(&self, filter: &Filter) -> Result<Told, StoreError> {
+    pub(super) async fn told(&self, filter: &Filter) -> Result<Told, StoreError> {
         if filter.is_everything() {
             return Ok(Told::everything());
         }

@@ -1,8 +1,13 @@
-//! What a scan asks of a span that is not made: of its start, and of what can be read with it.
+//! What a scan asks of a span that is not made: of its start, and of what can be read with it. What its filter asks is in
+//! `filtered.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::model::{AttributeCondition, AttributeScope, Keyed, Resource, Search, SpanKey, SpanKind, StatusCode, Value};
+use super::filtered::{Filtered, Needs};
+use crate::model::{
+    AttributeCondition, AttributeScope, Condition, Filter, Keyed, Parts, Resource, Search, SpanKey, SpanKind,
+    StatusCode, Value,
+};
 use crate::store::postgres::block::{BlockStarts, Having, SpanStart, StartColumns};
 use crate::store::postgres::history::Between;
 use crate::store::postgres::row::Dictionary;
@@ -12,76 +17,110 @@ use crate::store::{Scan, StoreError, TracePlace, text};
 /// What is asked.
 pub(super) struct Asked<'s> {
     search: &'s Search,
+    filter: &'s Filter,
     /// What has to be read for it.
     pub(super) columns: StartColumns,
     pub(super) as_of: Option<Micros>,
+    /// The keys of the spans' own attributes that are asked for, as they are stored.
+    pub(super) span_keys: Vec<String>,
+    /// Those that are looked for in events and links, too.
+    pub(super) elsewhere: Vec<String>,
+    /// Whether spans are wanted in outline.
+    is_outlined: bool,
     before: Option<TracePlace>,
     floor: Option<TracePlace>,
 }
 
+/// Takes what is found in a block.
+pub(super) trait Finding {
+    /// Whether nothing more is wanted of this place.
+    fn is_late(&self, place: TracePlace) -> bool;
+    /// Takes the span at this place among those of the block; says what can not be read of it, when it is left out because
+    /// of that.
+    fn take(&mut self, index: usize, start: &SpanStart) -> Result<(), String>;
+}
+
 impl<'s> Asked<'s> {
-    pub(super) fn of(scan: &'s Scan, between: Between) -> Self {
+    /// What a scan asks; with `parts`, of the spans in outline, with these.
+    pub(super) fn of(scan: &'s Scan, between: Between, parts: Option<&Parts>) -> Self {
         let search = &scan.search;
         let is_of =
             |scope| search.attributes.iter().any(|condition| [AttributeScope::Any, scope].contains(&condition.scope));
+        let (is_outlined, parts) = (parts.is_some(), parts.cloned().unwrap_or_default());
+        let needs = Needs::of(&scan.filter);
+        let of_search = search.attributes.iter().filter(|condition| condition.scope != AttributeScope::Resource);
+        let of_search = of_search.map(|condition| &condition.key);
+        let keys: BTreeSet<_> = of_search.chain(&parts.keys).chain(needs.keys).collect();
+        let stored = |keys: BTreeSet<&String>| keys.into_iter().map(|key| text::stored(key).into_owned()).collect();
+        let elsewhere: BTreeSet<_> = parts.elsewhere.iter().chain(needs.elsewhere).collect();
+        let (span_keys, elsewhere): (Vec<_>, Vec<_>) = (stored(keys), stored(elsewhere));
+        let has_durations = search.duration_min_nanos.is_some() || search.duration_max_nanos.is_some();
+        let has_shapes = search.span_name.is_some() || search.kind.is_some() || search.status.is_some();
         let columns = StartColumns {
-            durations: search.duration_min_nanos.is_some() || search.duration_max_nanos.is_some(),
-            resources: search.node.is_some() || is_of(AttributeScope::Resource),
-            shapes: search.span_name.is_some() || search.kind.is_some() || search.status.is_some(),
-            attributes: is_of(AttributeScope::Span),
+            durations: has_durations || needs.columns.durations || is_outlined,
+            resources: search.node.is_some()
+                || is_of(AttributeScope::Resource)
+                || needs.columns.resources
+                || is_outlined,
+            shapes: has_shapes || needs.columns.shapes || is_outlined,
+            attributes: !span_keys.is_empty(),
+            ids: needs.columns.ids || is_outlined,
+            parents: needs.columns.parents || parts.parent,
+            scopes: needs.columns.scopes || parts.scope,
+            elsewhere: !elsewhere.is_empty(),
         };
         let place = |key: SpanKey| (key.start, key.trace_id);
         let as_of = scan.as_of.map(|as_of| Micros(as_of.0));
-        Self { search, columns, as_of, before: between.before.map(place), floor: between.floor.map(place) }
+        let (before, floor) = (between.before.map(place), between.floor.map(place));
+        let filter = &scan.filter;
+        Self { search, filter, columns, as_of, span_keys, elsewhere, is_outlined, before, floor }
     }
 
     /// The least and the greatest duration in units of 2^24 nanoseconds, when blocks are cut by them.
     pub(super) fn durations_hi(&self) -> Option<(i64, i64)> {
         let hi = |nanos: Option<u64>, all| nanos.map_or(all, |nanos| (nanos >> 24).cast_signed());
         let (min, max) = (self.search.duration_min_nanos, self.search.duration_max_nanos);
-        self.columns.is_cut().then(|| (hi(min, 0), hi(max, i64::MAX)))
+        let (filter_min, filter_max) = durations(self.filter);
+        let max = max.into_iter().chain(filter_max).min();
+        self.columns.is_cut().then(|| (hi(min.max(filter_min), 0), hi(max, i64::MAX)))
     }
 
-    /// The keys of the spans' own attributes, as they are stored.
-    pub(super) fn span_keys(&self) -> Vec<String> {
-        let of_span = self.search.attributes.iter().filter(|condition| condition.scope != AttributeScope::Resource);
-        of_span.map(|condition| text::stored(&condition.key).into_owned()).collect()
-    }
-
-    /// Adds what is wanted of a block; the least ones go when there are more than are wanted. Says what could not be read, of
-    /// a span that was left out because of that.
-    pub(super) fn add_to(
+    /// Gives what is wanted of a block. Says what could not be read, of a span that was left out because of that.
+    pub(super) fn find(
         &self,
-        found: &mut BTreeSet<TracePlace>,
-        limit: usize,
         block: &BlockStarts,
         dictionary: &Dictionary,
+        found: &mut impl Finding,
     ) -> Option<String> {
         let shapes: Vec<bool> = block.shapes.iter().map(|shape| self.has_shape(shape)).collect();
         let referred = Referred::of(self, block, dictionary);
+        let filtered = Filtered { block, dictionary }.holds(self.filter);
         let mut wrong = None;
         for (index, start) in block.spans.iter().enumerate() {
             let place = (start.start, start.trace_id);
-            let is_late = found.len() >= limit && found.first().is_some_and(|least| place <= *least);
-            if is_late || !self.is_between(place) || !self.has(start) || shapes.get(start.shape) == Some(&false) {
+            if found.is_late(place)
+                || !self.is_between(place)
+                || !self.has(start)
+                || shapes.get(start.shape) == Some(&false)
+            {
                 continue;
             }
-            match referred.hold(index, start) {
-                Ok(true) => {
-                    found.insert(place);
-                    if found.len() > limit {
-                        found.pop_first();
-                    }
-                }
-                Ok(false) => {}
+            let holds = match referred.hold(index, start) {
+                Ok(true) => filtered(index, start).ok_or_else(|| unreadable(index)),
+                other => other,
+            };
+            match holds.and_then(|holds| if holds { found.take(index, start) } else { Ok(()) }) {
+                Ok(()) => {}
                 Err(what) => wrong = wrong.or(Some(what)),
             }
         }
         wrong
     }
 
+    /// Of the spans at the place of the one that all come before, ids decide, when there are ids.
     fn is_between(&self, place: TracePlace) -> bool {
-        self.before.is_none_or(|before| place < before) && self.floor.is_none_or(|floor| place >= floor)
+        self.before.is_none_or(|before| place < before || self.is_outlined && place == before)
+            && self.floor.is_none_or(|floor| place >= floor)
     }
 
     fn has(&self, start: &SpanStart) -> bool {
@@ -101,6 +140,19 @@ impl<'s> Asked<'s> {
     }
 }
 
+/// The shortest and the longest duration that the spans can have on which a filter holds, as far as it says so of all.
+fn durations(filter: &Filter) -> (Option<u64>, Option<u64>) {
+    match filter {
+        Filter::Is(Condition::Duration { min_nanos, max_nanos }) => (Some(*min_nanos), Some(*max_nanos)),
+        Filter::All(filters) => {
+            filters.iter().map(durations).fold((None, None), |(min, max), (other_min, other_max)| {
+                (min.max(other_min), max.into_iter().chain(other_max).min())
+            })
+        }
+        Filter::Everything | Filter::OneOf(_) | Filter::Is(_) => (None, None),
+    }
+}
+
 /// What is asked of attributes, of a block: what the search says of the resource alone, and of each attribute.
 struct Referred<'b> {
     /// Whether the node is the one that is searched for, by resource; the resource that can not be read, with what is said of
@@ -117,7 +169,7 @@ struct OfResource {
 }
 
 /// Whether the span's own attribute is the one that is searched for; `None` when only the resource's is looked at.
-type InSpan<'b> = Option<Having<'b, Box<dyn Fn(&Value) -> bool + 'b>>>;
+type InSpan<'b> = Option<Having<'b, bool, Box<dyn Fn(&Value) -> bool + 'b>>>;
 
 impl<'b> Referred<'b> {
     fn of(asked: &Asked<'b>, block: &'b BlockStarts, dictionary: &Dictionary) -> Self {
@@ -157,7 +209,7 @@ impl<'b> Referred<'b> {
             match in_span.at(place, start.shape) {
                 Some(true) => {}
                 Some(false) => return Ok(false),
-                None => return Err(format!("span {}: its attributes can not be read", place.saturating_add(1))),
+                None => return Err(unreadable(place)),
             }
         }
         Ok(true)
@@ -174,6 +226,11 @@ impl OfResource {
             has: search.attributes.iter().map(has).collect(),
         }
     }
+}
+
+/// Of the span at a place in the block.
+pub(super) fn unreadable(place: usize) -> String {
+    format!("span {}: its attributes can not be read", place.saturating_add(1))
 }
 
 fn what(error: &StoreError) -> String {

@@ -1,19 +1,23 @@
 //! The newest places of the history: when spans begin that a scan looks for, and of which traces they are. What a search
 //! asks stands in a few columns of a block, and reading the others is most of what opening one costs. What is asked of each
-//! span is in `asked.rs`.
+//! span is in `asked.rs`, what a filter asks in `filtered.rs`; `outlined.rs` gives the spans in outline.
 
 mod asked;
+mod filtered;
+mod outlined;
 
 use std::collections::{BTreeSet, HashSet};
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use self::asked::Asked;
+use self::asked::{Asked, Finding};
+use self::filtered::Needs;
+pub(in crate::store::postgres) use self::outlined::{Outlined, newest_outlines};
 use super::candidates::{Candidate, Walk};
 use super::damage::go_back;
 use super::{Blocks, Wanted};
-use crate::store::postgres::block::BlockStarts;
+use crate::store::postgres::block::{BlockStarts, SpanStart};
 use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::time::Micros;
 use crate::store::{Counted, Scan, StoreError, TracePlace};
@@ -26,38 +30,63 @@ const FEW_SPANS: i32 = 8;
 
 /// Whether nothing but starts, and what can be read with them, is asked for.
 pub(in crate::store::postgres) fn is_of_starts(scan: &Scan) -> bool {
-    scan.filter.is_everything()
+    !Needs::of(&scan.filter).is_more
 }
 
-/// The greatest places of the spans that are looked for, so many as are wanted if there are so many. [`is_of_starts`] says yes
-/// to the scan.
+/// The greatest places of the spans that are looked for, so many as are wanted if there are so many; `None` when events or
+/// links of theirs have to be looked at. [`is_of_starts`] says yes to the scan.
 pub(in crate::store::postgres) async fn newest_places(
     wanted: Wanted<'_>,
     blocks: &mut Blocks,
     connection: &mut PgConnection,
-) -> Result<BTreeSet<TracePlace>, StoreError> {
+) -> Result<Option<BTreeSet<TracePlace>>, StoreError> {
     let Wanted { scan, between, limit, .. } = wanted;
-    let asked = Asked::of(scan, between);
-    let mut found = BTreeSet::new();
+    let asked = Asked::of(scan, between, None);
+    let mut found = Newest { places: BTreeSet::new(), limit };
     let mut walk = Walk::new(READ_BLOCKS_MAX);
     loop {
-        let candidates = walk.next(wanted, |next| is_complete(&found, limit, next), connection).await?;
+        let candidates = walk.next(wanted, |next| found.is_complete(next), connection).await?;
         if candidates.is_empty() {
-            return Ok(found);
+            return Ok(Some(found.places));
         }
         for block in blocks.starts(&candidates, &asked, connection).await? {
             scan.work.add(Counted::SpansRead, block.looked_at);
-            if let Some(what) = asked.add_to(&mut found, limit, &block, &blocks.dictionary) {
+            if block.is_elsewhere {
+                return Ok(None);
+            }
+            if let Some(what) = asked.find(&block, &blocks.dictionary, &mut found) {
                 blocks.damage.leave_out(block.block_id, &what, connection).await?;
             }
         }
     }
 }
 
-/// Whether as many are found as are wanted, and none of the next blocks, whose spans begin no later, holds a newer one.
-fn is_complete(found: &BTreeSet<TracePlace>, limit: usize, next: Micros) -> bool {
-    let Some((least, _)) = found.first().filter(|_| found.len() >= limit) else { return limit == 0 };
-    next.0 < least.to_micros_and_nanos().0
+/// The newest places that were found, at most so many.
+struct Newest {
+    places: BTreeSet<TracePlace>,
+    limit: usize,
+}
+
+impl Newest {
+    /// Whether as many are found as are wanted, and none of the next blocks, whose spans begin no later, holds a newer one.
+    fn is_complete(&self, next: Micros) -> bool {
+        let least = self.places.first().filter(|_| self.places.len() >= self.limit);
+        least.map_or(self.limit == 0, |(least, _)| next.0 < least.to_micros_and_nanos().0)
+    }
+}
+
+impl Finding for Newest {
+    fn is_late(&self, place: TracePlace) -> bool {
+        self.places.len() >= self.limit && self.places.first().is_some_and(|least| place <= *least)
+    }
+
+    fn take(&mut self, _: usize, start: &SpanStart) -> Result<(), String> {
+        self.places.insert((start.start, start.trace_id));
+        if self.places.len() > self.limit {
+            self.places.pop_first();
+        }
+        Ok(())
+    }
 }
 
 impl Blocks {
@@ -90,6 +119,8 @@ impl Blocks {
             let ids = all.iter().flat_map(|block| block.spans.iter().map(|span| span.resource_id)).collect();
             self.dictionary.load_resources(ids, connection).await?;
         }
+        let scope_ids = all.iter().flat_map(|block| &block.scope_ids).copied().collect();
+        self.dictionary.load_scopes(scope_ids, connection).await?;
         self.work.add(Counted::BlocksRead, all.len());
         Ok(all)
     }
@@ -128,7 +159,8 @@ async fn fetch(
         .bind(asked.as_of);
     let query = match asked.durations_hi() {
         Some((min, max)) => query.bind(min).bind(max).bind(FEW_SPANS),
-        None if asked.columns.attributes => query.bind(asked.span_keys()),
+        None if asked.columns.elsewhere => query.bind(&asked.span_keys).bind(&asked.elsewhere),
+        None if asked.columns.attributes => query.bind(&asked.span_keys),
         None => query,
     };
     query.fetch_all(connection).await
