@@ -28,7 +28,7 @@ fn span(named: &str, trace: u64, id: u64, parent: u64, minute: u64) -> Span {
 }
 
 /// The span takes messages of these.
-fn takes(span: Span, from: &[(u64, u64)]) -> Span {
+pub(super) fn takes(span: Span, from: &[(u64, u64)]) -> Span {
     let link = |(trace, id): &(u64, u64)| Link {
         trace_id: Some(trace_id(*trace)),
         span_id: Some(span_id(*id)),
@@ -37,7 +37,7 @@ fn takes(span: Span, from: &[(u64, u64)]) -> Span {
     Span { kind: SpanKind::CONSUMER, links: from.iter().map(link).collect(), ..span }
 }
 
-fn failed(span: Span) -> Span {
+pub(super) fn failed(span: Span) -> Span {
     Span { status: Status { code: StatusCode::ERROR, message: String::new() }, ..span }
 }
 
@@ -48,7 +48,7 @@ async fn calls(store: &Arc<dyn SpanStore>, start: u64, end: Option<u64>) -> Vec<
     told(&query.calls(UnixNanos(start * MINUTE), end).await.unwrap())
 }
 
-fn told(calls: &Calls) -> Vec<String> {
+pub(super) fn told(calls: &Calls) -> Vec<String> {
     let tell = |((caller, called), counts): (&(String, String), &tracewell::store::CallCounts)| {
         format!("{caller}>{called} {}/{}", counts.calls, counts.errors)
     };

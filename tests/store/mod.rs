@@ -18,6 +18,7 @@ mod places;
 mod purge;
 mod retention;
 mod traces;
+mod uncounted;
 mod upgrade;
 
 /// One request of these spans.
