@@ -190,11 +190,11 @@ impl Question {
         (self.start * 1_000 * MILLI..self.end * 1_000 * MILLI).contains(&span.start.0)
     }
 
-    /// The traces with a span on which all conditions hold, the newest such span first.
+    /// The traces with a span on which all conditions hold, newest first.
     fn expected(&self, spans: &[Span]) -> Vec<TraceId> {
         let conditions = self.conditions();
         let is_found = |span: &&Span| self.is_of_service(span) && conditions.iter().all(|holds| holds(span));
-        self.newest(spans.iter().filter(is_found))
+        self.newest(spans, spans.iter().filter(is_found))
     }
 
     /// The same as Zipkin means it: of the service, each condition holds on some span of the trace, whichever.
@@ -202,7 +202,7 @@ impl Question {
         let conditions = self.conditions();
         let of_service = || spans.iter().filter(|span| self.is_of_service(span));
         if conditions.is_empty() {
-            return self.newest(of_service());
+            return self.newest(spans, of_service());
         }
         let of_trace = |span: &Span, holds: &dyn Fn(&Span) -> bool| {
             of_service().any(|other| other.trace_id == span.trace_id && holds(other))
@@ -210,15 +210,17 @@ impl Question {
         let is_found = |span: &&Span| {
             conditions.iter().any(|holds| holds(span)) && conditions.iter().all(|holds| of_trace(span, holds))
         };
-        self.newest(of_service().filter(is_found))
+        self.newest(spans, of_service().filter(is_found))
     }
 
-    fn newest<'s>(&self, found: impl Iterator<Item = &'s Span>) -> Vec<TraceId> {
-        let mut found: Vec<&Span> = found.filter(|span| self.is_in_time(span)).collect();
-        found.sort_by_key(|span| std::cmp::Reverse(span.key()));
-        let mut seen = BTreeSet::new();
-        let ids = found.into_iter().map(|span| span.trace_id).filter(|id| seen.insert(*id));
-        ids.take(self.traces_max).collect()
+    /// The traces of those that are found in time. A trace is as new as its first span.
+    fn newest<'s>(&self, spans: &[Span], found: impl Iterator<Item = &'s Span>) -> Vec<TraceId> {
+        let found: BTreeSet<TraceId> = found.filter(|span| self.is_in_time(span)).map(|span| span.trace_id).collect();
+        let begin = |id: &TraceId| spans.iter().filter(|span| span.trace_id == *id).map(|span| span.start).min();
+        let mut ids: Vec<TraceId> = found.into_iter().collect();
+        ids.sort_by_key(|id| std::cmp::Reverse((begin(id), *id)));
+        ids.truncate(self.traces_max);
+        ids
     }
 }
 
