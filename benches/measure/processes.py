@@ -22,10 +22,12 @@ class Tracewell:
     def __enter__(self):
         listen = [f"--{door}-listen=127.0.0.1:0" for door in ("grpc", "http", "web")]
         command = [BINARY, "serve", "--log-format", "json", "--database-url", self.url, *listen, *self.flags]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process, self.addresses = subprocess.Popen(command, stderr=subprocess.PIPE, text=True), {}
         for line in self.process.stderr:
-            if (event := json.loads(line)).get("message") == "listening":
-                self.addresses = event
+            event = json.loads(line)
+            if event.get("message", "").startswith("listening"):
+                self.addresses = {**self.addresses, **event}
+            if event.get("message") == "listening":
                 # A pipe that nobody reads would stop the server some day.
                 threading.Thread(target=self.process.stderr.read, daemon=True).start()
                 return self

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -12,9 +13,11 @@ use tracewell::metrics::Metrics;
 use tracewell::model::UnixNanos;
 use tracewell::query::{Query, QuerySettings};
 use tracewell::server::intake::{DoorSettings, Doors};
+use tracewell::server::jaeger::{self, JaegerDoor};
 use tracewell::server::listen::{ListenSettings, serve};
 use tracewell::server::otlp::TraceService;
-use tracewell::server::query;
+use tracewell::server::zipkin::{self, ZipkinDoor};
+use tracewell::server::{pages, query, tempo};
 use tracewell::store::SpanStore;
 use tracewell::store::memory::MemoryStore;
 
@@ -33,15 +36,24 @@ pub(super) async fn start(args: &mut Args) -> DropGuard {
     let settings =
         DoorSettings { request_bytes_max: 64 << 20, request_timeout: Duration::from_mins(1), cors_origins: Vec::new() };
     let doors = Doors::new(ingest, metrics, settings);
-    let routes = query::routes(Arc::new(Query::new(store, QuerySettings::default())));
-    let routes = routes.add_service(TraceService::new(doors)).into_axum_router();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let query = Arc::new(Query::new(Arc::clone(&store), QuerySettings::default()));
+    let (jaeger, now) = (JaegerDoor::new(Arc::clone(&query)), || UnixNanos(END.saturating_mul(1_000_000_000)));
+    let routes = query::routes(Arc::clone(&query)).add_service(tempo::service(Arc::clone(&query), now));
+    let routes = jaeger::add_to(routes, &jaeger).add_service(TraceService::new(Arc::clone(&doors)));
+    let routes = routes.into_axum_router().merge(pages::router(&query, &jaeger, now));
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, routes, ListenSettings::default(), stop.clone()));
+    let address = listen(routes, &stop).await;
     fill(&address).await;
+    args.zipkin = Some(listen(zipkin::router(ZipkinDoor::new(doors, query, store)), &stop).await);
     (args.address, args.end, args.hours, args.repetitions) = (Some(address), END, HOURS, 5);
     stop.drop_guard()
+}
+
+async fn listen(router: Router, stop: &CancellationToken) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(serve(listener, router, ListenSettings::default(), stop.clone()));
+    address
 }
 
 async fn fill(address: &str) {

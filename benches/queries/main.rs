@@ -1,5 +1,6 @@
 //! How long a server takes to answer each kind of question, asked through its query service: a line of JSON for each
-//! kind. `benches/storage` asks a server that keeps ten million spans; what is asked is in `questions.rs`.
+//! kind. `benches/storage` asks a server that keeps ten million spans; what is asked is in `questions.rs`. With `--doors` it
+//! is what every door of the server can be asked, through each of them, as `benches/doors` wants it (`doors.rs`).
 //!
 //! What is asked for is looked up before it is measured, by the same service, so any server can be asked whose spans
 //! `tracewell generate` has sent. Without `--address`, as under `cargo test`, it is one in memory (`here.rs`): then each
@@ -15,6 +16,7 @@ use serde_json::json;
 use tonic::transport::Channel;
 use tracewell::server::generated::tracewell_v1::trace_query_client::TraceQueryClient;
 
+mod doors;
 mod here;
 mod questions;
 
@@ -48,6 +50,21 @@ struct Args {
     /// How long the readers ask
     #[arg(long)]
     seconds: Option<u64>,
+    /// Ask through every door; the address is the one for people and tools
+    #[arg(long, requires = "zipkin")]
+    doors: bool,
+    /// Where Zipkin's door is, an http:// URL
+    #[arg(long)]
+    zipkin: Option<String>,
+    /// Ask for this trace alone, through one door
+    #[arg(long, requires = "door")]
+    trace: Option<String>,
+    /// Which, by its name
+    #[arg(long)]
+    door: Option<String>,
+    /// Name the doors of a trace, and ask nothing
+    #[arg(long)]
+    list_doors: bool,
     /// What chance depends on
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -59,13 +76,23 @@ struct Args {
 #[tokio::main]
 async fn main() {
     let mut args = Args::parse();
+    if args.list_doors {
+        return doors::list();
+    }
+    if let (Some(trace), Some(door)) = (&args.trace, &args.door) {
+        return doors::measure_large(&args, trace, door).await;
+    }
     let server = if args.address.is_none() { Some(here::start(&mut args).await) } else { None };
     let mut client = connect(&args).await;
     let window = Window::before(args.end, args.hours);
     let questions = questions::look_around(&mut client, window, args.seed, args.repetitions).await;
     match args.readers {
         Some(readers) => read(&args, &questions, readers).await,
+        None if args.doors => doors::measure(&args, &questions, false).await,
         None => measure(&args, &mut client, &questions, server.is_some()).await,
+    }
+    if server.is_some() {
+        doors::measure(&args, &questions, true).await;
     }
 }
 

@@ -29,6 +29,7 @@ const RARE: (&str, i64) = ("http.response.status_code", 404);
 /// Its values are each in one trace.
 const SESSION: &str = "session.id";
 const TRACES: i32 = 20;
+const BY_SERVICE: &str = "by service";
 const ANY: RangeInclusive<usize> = 0..=usize::MAX;
 const SOME: RangeInclusive<usize> = 1..=usize::MAX;
 
@@ -131,6 +132,26 @@ impl Question {
 }
 
 impl Questions {
+    /// The traces that are asked for by their ids.
+    pub(super) fn traces(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().flat_map(|kind| &kind.questions).filter_map(|question| match &question.request {
+            Request::Trace(trace_id) => Some(trace_id.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The searches by service, of each window.
+    pub(super) fn searches_by_service(&self) -> impl Iterator<Item = (&str, Vec<&SearchRequest>)> {
+        let kinds = self.kinds.iter().filter(|kind| kind.name == BY_SERVICE);
+        kinds.map(|kind| {
+            let searches = kind.questions.iter().filter_map(|question| match &question.request {
+                Request::Traces(search) => Some(&**search),
+                _ => None,
+            });
+            (kind.window.as_str(), searches.collect())
+        })
+    }
+
     /// All kinds in turns for ever, each reader from another place on.
     pub(super) fn mixed(&self, reader: usize) -> impl Iterator<Item = &Question> {
         let nth = move |turn: usize| {
@@ -227,7 +248,7 @@ impl Maker {
             // An hour need not have a span of every operation; the whole window has one of each.
             let finds = if hour { ANY } else { SOME };
             self.search("by time", hour, SOME, |_, _| Some(SearchRequest::default()));
-            self.search("by service", hour, finds.clone(), |sample, chance| {
+            self.search(BY_SERVICE, hour, finds.clone(), |sample, chance| {
                 let service = pick(&sample.services, chance)?.clone();
                 Some(SearchRequest { service, ..SearchRequest::default() })
             });

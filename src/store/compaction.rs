@@ -22,6 +22,8 @@ pub struct CompactionSettings {
     pub merge_after: Duration,
     /// At least so many, but never less than two, are merged at once.
     pub merge_blocks_min: u32,
+    /// Calls that an earlier version did not count are counted in portions of about so many spans, each for itself.
+    pub count_spans_max: u64,
 }
 
 impl CompactionSettings {
@@ -42,6 +44,7 @@ impl CompactionSettings {
             drop_after,
             merge_after: Duration::ZERO,
             merge_blocks_min: 2,
+            ..Self::default()
         }
     }
 }
@@ -55,6 +58,7 @@ impl Default for CompactionSettings {
             drop_after: Duration::from_mins(2),
             merge_after: Duration::from_hours(1),
             merge_blocks_min: 3,
+            count_spans_max: 200_000,
         }
     }
 }

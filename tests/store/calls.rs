@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use sqlx::{Connection, Executor};
-use tracewell::model::{Link, Span, SpanKind, Status, StatusCode, UnixNanos};
+use tracewell::model::{Link, Span, SpanKind, Status, StatusCode, UnixNanos, Value};
 use tracewell::query::{Query, QuerySettings};
+use tracewell::store::memory::MemoryStore;
 use tracewell::store::{CallRequest, Calls, RetentionSettings, SpanStore, Work};
 
 use super::batch;
@@ -28,7 +29,7 @@ fn span(named: &str, trace: u64, id: u64, parent: u64, minute: u64) -> Span {
 }
 
 /// The span takes messages of these.
-fn takes(span: Span, from: &[(u64, u64)]) -> Span {
+pub(super) fn takes(span: Span, from: &[(u64, u64)]) -> Span {
     let link = |(trace, id): &(u64, u64)| Link {
         trace_id: Some(trace_id(*trace)),
         span_id: Some(span_id(*id)),
@@ -37,7 +38,7 @@ fn takes(span: Span, from: &[(u64, u64)]) -> Span {
     Span { kind: SpanKind::CONSUMER, links: from.iter().map(link).collect(), ..span }
 }
 
-fn failed(span: Span) -> Span {
+pub(super) fn failed(span: Span) -> Span {
     Span { status: Status { code: StatusCode::ERROR, message: String::new() }, ..span }
 }
 
@@ -48,7 +49,7 @@ async fn calls(store: &Arc<dyn SpanStore>, start: u64, end: Option<u64>) -> Vec<
     told(&query.calls(UnixNanos(start * MINUTE), end).await.unwrap())
 }
 
-fn told(calls: &Calls) -> Vec<String> {
+pub(super) fn told(calls: &Calls) -> Vec<String> {
     let tell = |((caller, called), counts): (&(String, String), &tracewell::store::CallCounts)| {
         format!("{caller}>{called} {}/{}", counts.calls, counts.errors)
     };
@@ -79,6 +80,38 @@ pub(super) async fn p16_called(database: &dyn Database) {
     write(&[span("e", 1, 1, 0, 4)]).await;
     assert_eq!(calls(&store, 0, None).await, ["a>a 1/0", "e>b 1/1", "e>c 1/0", "e>s 1/0", "s>d 1/0"]);
     store.close().await;
+}
+
+/// Who takes messages is said by the kind, or by what messaging libraries say of other kinds; a link alone says nothing.
+#[tokio::test]
+async fn some_links_are_messages() {
+    let database = TestDatabase::create().await;
+    let stores: [Arc<dyn SpanStore>; 2] = [Arc::<MemoryStore>::default(), database.open().await];
+    let linked = |named: &str, trace: u64, kind: SpanKind, said: Option<Value>| Span {
+        kind,
+        attributes: said.map(|said| ("messaging.operation.type", said)).into_iter().collect(),
+        ..takes(span(named, trace, 1, 0, 6), &[(1, 1)])
+    };
+    let text = |text: &str| Some(Value::from(text));
+    let spans = [
+        span("a", 1, 1, 0, 5),
+        linked("consumes", 2, SpanKind::CONSUMER, None),
+        linked("consumes", 3, SpanKind::CONSUMER, text("send")),
+        linked("receives", 4, SpanKind::CLIENT, text("receive")),
+        linked("processes", 5, SpanKind::INTERNAL, text("process")),
+        linked("is linked", 6, SpanKind::CLIENT, None),
+        linked("is linked", 7, SpanKind::SERVER, text("Receive")),
+        linked("is linked", 8, SpanKind::PRODUCER, text("send")),
+        linked("is linked", 9, SpanKind::CLIENT, Some(Value::Int(1))),
+    ];
+    let expected = ["a>consumes 2/0", "a>processes 1/0", "a>receives 1/0"];
+    for store in stores {
+        store.write(&[batch(&spans)]).await.unwrap();
+        assert_eq!(calls(&store, 0, None).await, expected);
+        store.compact(&AT_ONCE).await.unwrap();
+        assert_eq!(calls(&store, 0, None).await, expected);
+        store.close().await;
+    }
 }
 
 /// PostgreSQL answers by what it counted, hot or not.
@@ -115,6 +148,40 @@ async fn messages_of_a_day_that_goes_are_forgotten() {
     let mut connection = database.connect().await;
     let rows = "select (select count(*) from call_minute_row) * 10 + count(*) from message_row";
     assert_eq!(sqlx::query_scalar::<_, i64>(rows).fetch_one(&mut connection).await.unwrap(), 11);
+    connection.close().await.unwrap();
+    store.close().await;
+}
+
+/// Puts what was counted where days are that have no partition of their own.
+const WITHOUT_PARTITIONS: &str = "\
+    do $$ declare part regclass; begin
+        for part in select inhrelid::regclass from pg_inherits
+            where inhparent = 'call_minute_row'::regclass and inhrelid <> 'call_minute_row_default'::regclass
+        loop
+            execute format('alter table call_minute_row detach partition %s', part);
+            execute format('insert into call_minute_row_default select * from %s', part);
+            execute format('drop table %s', part);
+        end loop;
+    end $$";
+
+/// Scenario: a day goes that has no partition of calls, and a trace has spans of that day and of a later one. Guarantee:
+/// nothing of it stays, neither what was counted nor what its spans count less now.
+#[tokio::test]
+async fn minutes_of_a_day_that_goes_are_gone() {
+    let database = TestDatabase::create().await;
+    let store = database.open().await;
+    let (now, old) = (today() * 24 * 60, (today() - 5) * 24 * 60);
+    let spans = [span("a", 1, 1, 0, old), span("b", 1, 2, 1, old), span("c", 1, 3, 2, now), span("d", 1, 4, 3, now)];
+    store.write(&[batch(&spans)]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    let mut connection = database.connect().await;
+    connection.execute(sqlx::raw_sql(WITHOUT_PARTITIONS)).await.unwrap();
+    let settings = RetentionSettings { age_days_max: Some(2), arrival_age_days_max: None, bytes_max: None };
+    assert_eq!(store.retain(&settings).await.unwrap().spans_by_age, 2);
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("select call_count, error_count from call_minute_row").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, [(1, 0)], "of the call that is left");
+    assert_eq!(calls(&store, 0, None).await, ["c>d 1/0"]);
     connection.close().await.unwrap();
     store.close().await;
 }

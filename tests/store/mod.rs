@@ -19,6 +19,7 @@ mod places;
 mod purge;
 mod retention;
 mod traces;
+mod uncounted;
 mod upgrade;
 
 /// One request of these spans.

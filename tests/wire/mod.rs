@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod client;
+mod doors;
 mod jaeger;
 mod listen;
 mod otlp;

@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +19,7 @@ use serde::Serialize;
 
 use super::intake::{self, Doors};
 use super::status::{Encoding, Failure};
-use crate::query::{Query, QueryError};
+use crate::query::{PageRequest, Query, QueryError};
 use crate::store::SpanStore;
 
 mod about;
@@ -37,7 +36,7 @@ use parameters::Parameters;
 const NOTHING: &str = "nothing is served at this path: Zipkin's API is at /api/v2/";
 
 /// With more services than this, lists of names may be kept by who asked, as Zipkin has it.
-const SERVICES_UNCACHED_MAX: usize = 3;
+const SERVICES_UNCACHED_MAX: i32 = 3;
 
 const NAMES_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("max-age=300, must-revalidate");
 
@@ -46,15 +45,13 @@ pub struct ZipkinDoor {
     doors: Arc<Doors>,
     query: Arc<Query>,
     store: Arc<dyn SpanStore>,
-    /// How many services there were when somebody asked last.
-    services: AtomicUsize,
 }
 
 impl ZipkinDoor {
     /// The door to these.
     #[must_use]
     pub fn new(doors: Arc<Doors>, query: Arc<Query>, store: Arc<dyn SpanStore>) -> Arc<Self> {
-        Arc::new(Self { doors, query, store, services: AtomicUsize::new(0) })
+        Arc::new(Self { doors, query, store })
     }
 }
 
@@ -93,37 +90,28 @@ fn spans(door: &ZipkinDoor) -> Router<Arc<ZipkinDoor>> {
 type Door = State<Arc<ZipkinDoor>>;
 
 async fn services(State(door): Door, request: Request) -> Response<Body> {
-    shown(Parameters::of(&request, &[]).map(|_| in_time(&door.query, names::services(&door.query)))).await.map_or_else(
-        refusal,
-        |names| {
-            door.services.store(names.0.len(), Ordering::Relaxed);
-            listed(&door, &names)
-        },
-    )
+    let asked = Parameters::of(&request, &[]);
+    listed(&door.query, asked.map(|_| names::services(&door.query))).await
 }
 
 async fn span_names(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["serviceName"]);
-    shown(asked.map(|asked| in_time(&door.query, names::spans(&door.query, asked))))
-        .await
-        .map_or_else(refusal, |names| listed(&door, &names))
+    listed(&door.query, asked.map(|asked| names::spans(&door.query, asked))).await
 }
 
 async fn remote_services(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["serviceName"]);
-    let names = shown(asked.map(|asked| in_time(&door.query, names::remote_services(&door.query, asked)))).await;
-    names.map_or_else(refusal, |names| listed(&door, &names))
+    listed(&door.query, asked.map(|asked| names::remote_services(&door.query, asked))).await
 }
 
 async fn autocomplete_keys(State(door): Door, request: Request) -> Response<Body> {
-    let keys = shown(Parameters::of(&request, &[]).map(|_| in_time(&door.query, names::keys(&door.query)))).await;
-    keys.map_or_else(refusal, |names| listed(&door, &names))
+    let asked = Parameters::of(&request, &[]);
+    listed(&door.query, asked.map(|_| names::keys(&door.query))).await
 }
 
 async fn autocomplete_values(State(door): Door, request: Request) -> Response<Body> {
     let asked = Parameters::of(&request, &["key"]);
-    let values = shown(asked.map(|asked| in_time(&door.query, names::values(&door.query, asked)))).await;
-    values.map_or_else(refusal, |names| listed(&door, &names))
+    listed(&door.query, asked.map(|asked| names::values(&door.query, asked))).await
 }
 
 async fn traces(State(door): Door, request: Request) -> Response<Body> {
@@ -192,12 +180,25 @@ fn json(bytes: Vec<u8>) -> Response<Body> {
 /// Names, and what is to be said of the list.
 type Names = (Vec<String>, String);
 
-fn listed(door: &ZipkinDoor, (names, note): &Names) -> Response<Body> {
-    let mut response = answer(names);
-    if note.is_empty() && door.services.load(Ordering::Relaxed) > SERVICES_UNCACHED_MAX {
+async fn listed<'q, F>(query: &'q Query, asked: Result<F, Failure>) -> Response<Body>
+where
+    F: Future<Output = Result<Names, Failure>> + Send + 'q,
+{
+    let (names, note) = match shown(asked.map(|asked| in_time(query, asked))).await {
+        Ok(listed) => listed,
+        Err(failure) => return failure.to_text(),
+    };
+    let mut response = answer(&names);
+    if note.is_empty() && has_many_services(query).await {
         response.headers_mut().insert(header::CACHE_CONTROL, NAMES_CACHE_CONTROL);
     }
-    noted(response, note)
+    noted(response, &note)
+}
+
+/// Whether there are so many now; when that can not be said, no.
+async fn has_many_services(query: &Query) -> bool {
+    let page = PageRequest { size: Some(SERVICES_UNCACHED_MAX), token: "" };
+    query.services(&page).await.is_ok_and(|page| !page.next.is_empty())
 }
 
 /// Says of an answer that it is a part: the API has no place for that but the header for it.

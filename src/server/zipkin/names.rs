@@ -9,6 +9,7 @@ use super::search::LOOKBACK_MILLIS_DEFAULT;
 use super::{Names, terms};
 use crate::model::{Listed, UnixNanos, Within};
 use crate::query::{Coverage, KeysRequest, NamesOf, PageRequest, Query, ValuesRequest};
+use crate::store::Counted;
 use crate::traceql::tree::{Pipeline, Scope, SpansetExpression, Stage};
 use crate::zipkin::encode::PEER_KEYS;
 use crate::zipkin::marks;
@@ -16,16 +17,23 @@ use crate::zipkin::marks;
 /// A list of more names is cut, and says so.
 const NAMES_MAX: usize = 10_000;
 
+const LIMIT_REACHED: &str = "the limit on work was reached; names of some spans are left out";
+
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// Names from all pages of a list, until there are too many.
-#[derive(Default)]
 struct List {
     names: BTreeSet<String>,
     note: String,
+    /// So many spans may be read for all of it.
+    spans_left: u64,
 }
 
 impl List {
+    fn of(query: &Query) -> Self {
+        Self { names: BTreeSet::new(), note: String::new(), spans_left: query.settings().work_spans_max }
+    }
+
     /// Adds a page; says whether to ask for the next one, by its token.
     fn add(&mut self, names: impl IntoIterator<Item = String>, next: &str) -> bool {
         self.names.extend(names);
@@ -36,10 +44,20 @@ impl List {
         !is_full && !next.is_empty()
     }
 
-    /// Notes how far a page went; says whether to go on.
+    /// Whether there is work left for another page; what is over is noted. The limit is one for all pages, of which the last
+    /// may pass it.
+    fn may_go_on(&mut self) -> bool {
+        if self.spans_left == 0 {
+            LIMIT_REACHED.clone_into(&mut self.note);
+        }
+        self.spans_left > 0
+    }
+
+    /// Notes what a page took and how far it went; says whether to go on.
     fn covers(&mut self, coverage: &Coverage) -> bool {
+        self.spans_left = self.spans_left.saturating_sub(coverage.work.of(Counted::SpansRead));
         if coverage.limit_reached {
-            "the limit on work was reached; names of older spans are left out".clone_into(&mut self.note);
+            LIMIT_REACHED.clone_into(&mut self.note);
         }
         !coverage.limit_reached
     }
@@ -50,7 +68,7 @@ impl List {
 }
 
 pub(super) async fn services(query: &Query) -> Result<Names, Failure> {
-    let (mut list, mut token) = (List::default(), String::new());
+    let (mut list, mut token) = (List::of(query), String::new());
     loop {
         let page = query.services(&PageRequest { size: Some(1_000), token: &token }).await?;
         if !list.add(page.items, &page.next) {
@@ -61,7 +79,7 @@ pub(super) async fn services(query: &Query) -> Result<Names, Failure> {
 }
 
 pub(super) async fn spans(query: &Query, parameters: Parameters) -> Result<Names, Failure> {
-    let mut list = List::default();
+    let mut list = List::of(query);
     for service in as_given_and_lower(parameters.required("serviceName")?) {
         let mut token = String::new();
         loop {
@@ -83,7 +101,7 @@ fn as_given_and_lower(name: &str) -> BTreeSet<String> {
 /// Each attribute that may name the other side, of the spans in which none before it does.
 pub(super) async fn remote_services(query: &Query, parameters: Parameters) -> Result<Names, Failure> {
     let service = parameters.required("serviceName")?;
-    let mut list = List::default();
+    let mut list = List::of(query);
     for (place, (key, _)) in (0..).zip(PEER_KEYS) {
         let condition = terms::all(vec![terms::service(service), terms::is_remote_by(place)]);
         let filter = Stage::Spansets(SpansetExpression::Filter(Some(condition)));
@@ -98,11 +116,11 @@ pub(super) async fn remote_services(query: &Query, parameters: Parameters) -> Re
 
 /// Keys of tags: attributes of spans and of resources.
 pub(super) async fn keys(query: &Query) -> Result<Names, Failure> {
-    let mut list = List::default();
+    let mut list = List::of(query);
     for within in [Within::Span, Within::Resource] {
         let request = KeysRequest::new(of_last_day("")?, within);
         let mut token = String::new();
-        loop {
+        while list.may_go_on() {
             let page = query.attribute_keys(&request, &PageRequest { size: Some(1_000), token: &token }).await?;
             let keys = page.items.into_iter().map(|key| key.key).filter(|key| key != marks::KEY);
             if !list.add(keys, &page.next) | !list.covers(&page.coverage) {
@@ -116,7 +134,7 @@ pub(super) async fn keys(query: &Query) -> Result<Names, Failure> {
 
 pub(super) async fn values(query: &Query, parameters: Parameters) -> Result<Names, Failure> {
     let key = parameters.required("key")?;
-    let mut list = List::default();
+    let mut list = List::of(query);
     for scope in [Scope::Span, Scope::Resource] {
         let request = ValuesRequest::new(of_last_day("")?, &terms::attribute(scope, key).to_string())?;
         if !add_values(query, &request, &mut list, |_| true).await? {
@@ -134,7 +152,7 @@ async fn add_values(
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<bool, Failure> {
     let mut token = String::new();
-    loop {
+    while list.may_go_on() {
         let page = query.attribute_values(request, &PageRequest { size: Some(1_000), token: &token }).await?;
         let values = page.items.into_iter().map(text).filter(|value| !value.is_empty() && is_wanted(value));
         let goes_on = list.add(values, &page.next);
@@ -146,6 +164,7 @@ async fn add_values(
         }
         token = page.next;
     }
+    Ok(false)
 }
 
 fn text(value: Listed) -> String {

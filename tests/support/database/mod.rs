@@ -21,6 +21,7 @@ pub(crate) const AT_ONCE: CompactionSettings = CompactionSettings {
     drop_after: Duration::ZERO,
     merge_after: Duration::ZERO,
     merge_blocks_min: 2,
+    count_spans_max: 200_000,
 };
 
 /// A database that belongs to one test and goes with it.

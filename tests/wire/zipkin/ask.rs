@@ -2,10 +2,13 @@
 
 use prost::Message;
 use serde_json::{Value, json};
+use tracewell::query::QuerySettings;
 use tracewell::server::generated::tracewell_v1::SearchRequest;
+use tracewell::store::SpanStore;
 
 use super::{Zipkin, and, span};
 use crate::wire::client::{JSON, PROTOBUF, post};
+use crate::wire::server::A_WHILE;
 use crate::zipkin::protobuf as sent;
 
 /// What is asked before every store.
@@ -139,12 +142,39 @@ async fn what_spans_have_is_listed_of_the_last_day(zipkin: Zipkin) {
     assert_eq!(zipkin.json("/api/v2/autocompleteValues?key=none").await, json!([]));
 }
 
+/// How many there are is looked at when it is asked, not before: all may have been removed since.
 #[tokio::test]
 async fn lists_may_be_kept_when_there_are_more_than_three_services() {
     let service = |id: u64| and(span(id, id, 5), &json!({ "localEndpoint": { "serviceName": format!("s{id}") } }));
-    let zipkin = Zipkin::with(&json!([service(1), service(2), service(3), service(4)])).await;
-    for path in ["/api/v2/services", "/api/v2/spans?serviceName=s1"] {
-        assert_eq!(zipkin.get(path).await.header("cache-control"), Some("max-age=300, must-revalidate"), "{path}");
+    let zipkin = Zipkin::with(&json!([service(1), service(2), service(3)])).await;
+    let kept = async |expected: Option<&str>| {
+        for path in ["/api/v2/spans?serviceName=s1", "/api/v2/services", "/api/v2/autocompleteKeys"] {
+            assert_eq!(zipkin.get(path).await.header("cache-control"), expected, "{path}");
+        }
+    };
+    kept(None).await;
+    zipkin.take(&json!([service(4)])).await;
+    kept(Some("max-age=300, must-revalidate")).await;
+    zipkin.server.store.purge().await.unwrap();
+    kept(None).await;
+}
+
+/// Guarantee: what a list may read is said once for all that has to be looked at for it, not for each; and a list that
+/// ends there says so.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the server has no other clock")]
+async fn a_list_has_one_limit_on_its_work() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = u64::try_from(now.as_millis()).unwrap();
+    let spans: Vec<Value> = (1..=100).map(|id| span(id, id, now)).collect();
+    for (work_spans_max, is_whole) in [(150, false), (10_000, true)] {
+        let settings = QuerySettings { work_spans_max, ..QuerySettings::default() };
+        let zipkin = Zipkin::gated(100, A_WHILE, settings).await;
+        zipkin.server.store.gate.add_permits(1);
+        zipkin.take(&json!(spans)).await;
+        for path in ["/api/v2/remoteServices?serviceName=web", "/api/v2/autocompleteKeys"] {
+            assert_eq!(zipkin.get(path).await.header("warning").is_none(), is_whole, "{path}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::model::{Span, SpanKey, TraceId};
 use crate::store::StoreError;
-use crate::store::postgres::derived::calls::{CallChange, CallSpan, Stay};
+use crate::store::postgres::derived::calls::{CallChange, CallSpan, Stay, Uncounted};
 use crate::store::postgres::derived::day::Day;
 use crate::store::postgres::derived::trace_row;
 use crate::store::postgres::error::meaning;
@@ -52,7 +52,8 @@ pub(super) async fn late(connection: &mut PgConnection, step: i32, mut blocks: B
     let ids: Vec<Vec<u8>> =
         sqlx::query_scalar(LATE_TRACES).bind(step).fetch_all(&mut *connection).await.map_err(meaning)?;
     let ids: Vec<TraceId> = ids.iter().filter_map(|id| TraceId::from_slice(id).ok()).collect();
-    let mut late = Late { days: HashMap::new(), today: Day(today), keys: HashSet::new(), calls: CallChange::default() };
+    let calls = CallChange::but_for(Uncounted::load(connection).await?);
+    let mut late = Late { days: HashMap::new(), today: Day(today), keys: HashSet::new(), calls };
     let Late { keys, calls, days, .. } = &mut late;
     for ids in ids.chunks(TRACES_MAX) {
         let rows = trace_row::existing(connection, ids).await?;

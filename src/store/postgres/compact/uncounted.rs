@@ -1,5 +1,7 @@
 //! Hours of the history whose calls were not counted when it was made, by a program of an earlier version: they are counted
-//! now, the newest first, each in one transaction, in portions of their traces. Until then whoever asks is told.
+//! now, the newest first, each from its begin to its end in portions. A portion is one transaction: it counts the calls to
+//! the spans that begin in its time, and moves the moment up to which the hour is counted (`derived/calls/uncounted.rs`).
+//! After a crash the next one goes on there. Until an hour is counted, whoever asks for it is told.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,35 +11,33 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::{give_way, rest};
 use crate::model::{Span, TraceId};
-use crate::store::postgres::derived::calls::{CallChange, Stay};
+use crate::store::postgres::derived::calls::{CallChange, Counting, Stay, Uncounted};
 use crate::store::postgres::derived::trace_row;
 use crate::store::postgres::error::meaning;
-use crate::store::postgres::history::{self, BEGIN, Blocks, Damage, RELEASE, SAVEPOINT};
+use crate::store::postgres::history::{self, BEGIN, Blocks, Damage, RELEASE};
 use crate::store::postgres::row::corrupt;
-use crate::store::postgres::time::{HOUR_MICROS, Micros};
+use crate::store::postgres::time::Micros;
 use crate::store::{Compaction, CompactionSettings, StoreError};
 
-/// The traces of about so many spans of an hour are in memory at once, with the spans that they have in other hours.
-const PORTION_SPANS_MAX: i64 = 200_000;
-
-/// A call that also has steps to see to leaves the other hours to the next one after so long.
+/// A call that also has steps to see to leaves what is left to the next one after so long.
 const TIME_MAX: Duration = Duration::from_mins(1);
 
-const NEXT: &str = "select hour from call_uncounted order by hour desc limit 1";
+const MINUTE_MICROS: i64 = 60_000_000;
 
-const SPANS: &str = "select coalesce(sum(span_count), 0)::bigint from span_block where hour = $1";
+/// A minute that has too many spans is cut into parts, none shorter than this.
+const PART_MICROS_MIN: i64 = 1_000;
 
-/// The traces of an hour whose ids have this remainder. Ids are random, so portions are about equally large.
+/// How many spans begin in each minute. It may be wrong after damage, and only says how large portions are.
+const SPANS: &str = "\
+    select minute, sum(span_count)::bigint from red_minute_row
+    where minute >= date_bin('1 minute', $1::timestamptz, '1970-01-01 00:00:00+00') and minute < $2
+    group by minute order by minute";
+
+/// The traces that may have a span in a portion's time, from the blocks that do: what is in an hour is in it once for most,
+/// since a block of many spans has those of a short time.
 const TRACES: &str = "\
     select distinct encode(uuid_send(id), 'hex') from span_block, unnest(trace_ids) as id
-    where hour = $1 and abs(hashtext(id::text)::bigint) % $2 = $3";
-
-const DELETE: [&str; 2] = [
-    "delete from call_minute_row where minute >= $1 and minute < $1 + interval '1 hour'",
-    "delete from message_row where minute >= $1 and minute < $1 + interval '1 hour'",
-];
-
-const COUNTED: &str = "delete from call_uncounted where hour = $1";
+    where hour = $1 and start_max >= $2 and start_min < $3";
 
 /// Counts the calls of hours whose calls were not.
 pub(super) async fn count(
@@ -48,13 +48,15 @@ pub(super) async fn count(
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     loop {
-        let next = sqlx::query_scalar(NEXT).fetch_optional(&mut *connection).await.map_err(meaning)?;
-        let Some(hour) = next else { return Ok(()) };
-        count_hour(connection, hour, settings.share, damage).await?;
-        done.hours_counted = done.hours_counted.saturating_add(1);
+        let portion_began = Instant::now();
+        let Some(is_hour_counted) = count_portion(connection, settings.count_spans_max, damage).await? else {
+            return Ok(());
+        };
+        done.hours_counted = done.hours_counted.saturating_add(u64::from(is_hour_counted));
         if settings.share < 1.0 && began.elapsed() > TIME_MAX {
             return Ok(());
         }
+        rest(portion_began.elapsed(), settings.share).await;
         if !give_way(connection).await? {
             done.is_elsewhere = true;
             return Ok(());
@@ -62,51 +64,88 @@ pub(super) async fn count(
     }
 }
 
-async fn count_hour(
+/// Counts the next portion, and says whether all of its hour is counted now; nothing when there is none.
+async fn count_portion(
     connection: &mut PgConnection,
-    hour: Micros,
-    share: f64,
+    spans_max: u64,
     damage: &Arc<Damage>,
-) -> Result<(), StoreError> {
+) -> Result<Option<bool>, StoreError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(meaning)?;
-    let spans: i64 = sqlx::query_scalar(SPANS).bind(hour).fetch_one(&mut *transaction).await.map_err(meaning)?;
-    let portions = spans.checked_div(PORTION_SPANS_MAX).unwrap_or_default().saturating_add(1);
+    let Some(hour) = Uncounted::load(&mut transaction).await?.newest() else { return Ok(None) };
+    let minutes = sqlx::query_as(SPANS).bind(hour.from).bind(hour.end);
+    let until = portion_end(hour, &minutes.fetch_all(&mut *transaction).await.map_err(meaning)?, spans_max);
+    let mut blocks = Blocks::new(Arc::clone(damage));
+    let change = change(hour, until, &mut blocks, &mut transaction).await?;
+    let difference = change.settle(&mut blocks, &mut transaction).await?;
     transaction.execute(RELEASE).await.map_err(meaning)?;
-    for statement in DELETE {
-        sqlx::query(statement).bind(hour).execute(&mut *transaction).await.map_err(meaning)?;
-    }
-    for portion in 0..portions {
-        let began = Instant::now();
-        let query = sqlx::query_scalar(TRACES).bind(hour).bind(portions).bind(portion);
-        let ids: Vec<String> = query.fetch_all(&mut *transaction).await.map_err(meaning)?;
-        transaction.execute(SAVEPOINT).await.map_err(meaning)?;
-        let mut blocks = Blocks::new(Arc::clone(damage));
-        let change = change(&ids, hour, &mut blocks, &mut transaction).await?;
-        let difference = change.settle(&mut blocks, &mut transaction).await?;
-        transaction.execute(RELEASE).await.map_err(meaning)?;
-        difference.write(&mut transaction).await?;
-        rest(began.elapsed(), share).await;
-    }
-    sqlx::query(COUNTED).bind(hour).execute(&mut *transaction).await.map_err(meaning)?;
-    transaction.commit().await.map_err(meaning)
+    hour.advance(until, &mut transaction).await?;
+    difference.write(&mut transaction).await?;
+    transaction.commit().await.map_err(meaning)?;
+    Ok(Some(until >= hour.end))
 }
 
-/// All spans of these traces; the calls to those that begin in this hour are not counted yet.
+/// When a portion of about so many spans ends that begins where the hour is counted up to.
+fn portion_end(hour: Counting, minutes: &[(Micros, i64)], spans_max: u64) -> Micros {
+    let spans_max = i64::try_from(spans_max).unwrap_or(i64::MAX);
+    let mut total = 0_i64;
+    for (minute, spans) in minutes {
+        total = total.saturating_add(*spans);
+        if total <= spans_max {
+            continue;
+        }
+        if total > *spans {
+            return *minute;
+        }
+        let part = MINUTE_MICROS.saturating_mul(spans_max).checked_div(*spans).unwrap_or(MINUTE_MICROS);
+        let end = hour.from.max(*minute).0.saturating_add(part.max(PART_MICROS_MIN));
+        return Micros(end.min(minute.0.saturating_add(MINUTE_MICROS)));
+    }
+    hour.end
+}
+
+/// All spans of the traces that may begin in a portion's time; the calls to those that do are not counted yet.
 async fn change(
-    ids: &[String],
-    hour: Micros,
+    hour: Counting,
+    until: Micros,
     blocks: &mut Blocks,
     connection: &mut PgConnection,
 ) -> Result<CallChange, StoreError> {
+    let query = sqlx::query_scalar(TRACES).bind(hour.hour).bind(hour.from).bind(until);
+    let ids: Vec<String> = query.fetch_all(&mut *connection).await.map_err(meaning)?;
     let ids: Result<Vec<TraceId>, _> = ids.iter().map(|id| TraceId::parse_hex(id)).collect();
     let ids = ids.map_err(|error| corrupt(format!("a trace id {error}")))?;
     let filed: HashMap<_, _> = trace_row::existing(connection, &ids).await?;
     let mut change = CallChange::default();
-    let hour = hour.0.div_euclid(HOUR_MICROS);
     let add = |_, span: &Span| {
-        let is_of_hour = span.start.to_micros_and_nanos().0.div_euclid(HOUR_MICROS) == hour;
-        change.add_span(span, if is_of_hour { Stay::Uncounted } else { Stay::Stays });
+        let is_of_portion = (hour.from..until).contains(&Micros(span.start.to_micros_and_nanos().0));
+        change.add_span(span, if is_of_portion { Stay::Uncounted } else { Stay::Stays });
     };
     history::each_of_traces(connection, &filed, blocks, add).await?;
     Ok(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `(minute, spans)` of an hour that begins at 0, counted up to `from` in seconds: when the portion ends, in milliseconds.
+    fn check(from: i64, minutes: &[(i64, i64)], spans_max: u64, end_millis: i64) {
+        let hour = Counting { hour: Micros(0), from: Micros(from * 1_000_000), end: Micros(60 * MINUTE_MICROS) };
+        let minutes: Vec<_> = minutes.iter().map(|(minute, spans)| (Micros(minute * MINUTE_MICROS), *spans)).collect();
+        assert_eq!(portion_end(hour, &minutes, spans_max), Micros(end_millis * 1_000));
+    }
+
+    #[test]
+    fn portions_are_whole_minutes_or_parts_of_one() {
+        check(0, &[], 10, 3600000);
+        check(0, &[(0, 5), (59, 5)], 10, 3600000);
+        check(0, &[(0, 5), (3, 5), (4, 1)], 10, 240000);
+        check(0, &[(0, 40)], 10, 15000);
+        check(15, &[(0, 40)], 10, 30000);
+        check(50, &[(0, 40)], 10, 60000);
+        check(60, &[(1, 9), (2, 40)], 10, 120000);
+        check(60, &[(1, i64::MAX)], 10, 60001);
+        check(0, &[(0, i64::MAX), (1, i64::MAX)], u64::MAX, 60000);
+        check(0, &[(0, 1)], 0, 1);
+    }
 }

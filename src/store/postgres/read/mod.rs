@@ -49,7 +49,7 @@ const OPERATIONS: &str = "\
 const BACKLOG: &str = "\
     select count(*), coalesce(extract(epoch from now() - min(closed_time)), 0)::float8,
         coalesce(sum(pg_total_relation_size(to_regclass(format('span_row_%s', step.step)))), 0)::bigint,
-        (select count(*) from call_uncounted)
+        (select count(distinct date_bin('1 hour', hour, '1970-01-01 00:00:00+00')) from call_uncounted)
     from step, tier
     where step.step >= tier.first_hot_step and step.step < tier.open_step";
 

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::traces::{LOSES, Rows};
 use crate::model::TraceId;
 use crate::store::StoreError;
-use crate::store::postgres::derived::calls::{CallChange, CallDifference, Stay};
+use crate::store::postgres::derived::calls::{CallChange, CallDifference, Stay, Uncounted};
 use crate::store::postgres::error::meaning;
 use crate::store::postgres::history::{BlockSpan, Blocks};
 use crate::store::postgres::row::corrupt;
@@ -41,9 +41,10 @@ pub(super) async fn without(
             named.extend(block_ids);
         }
     }
+    let change = CallChange::but_for(Uncounted::load(connection).await?);
     let mut change = match rows {
-        Rows::OfDay(day) => CallChange::without_day(day),
-        Rows::Until(_) | Rows::OfAll => CallChange::default(),
+        Rows::OfDay(day) => change.without_day(day),
+        Rows::Until(_) | Rows::OfAll => change,
     };
     let gone: HashSet<i64> = gone.iter().copied().collect();
     let add = |found: BlockSpan| {

@@ -61,7 +61,9 @@ const FORGET_LOG: &str = "delete from retention_log where removed_time < now() -
 /// What is left of hours whose calls were never counted and that have no spans any more.
 const FORGET_UNCOUNTED: &str = "\
     with gone as (
-        delete from call_uncounted u where not exists (select from span_block b where b.hour = u.hour) returning hour)
+        delete from call_uncounted u where not exists (
+            select from span_block b where b.hour = date_bin('1 hour', u.hour, '1970-01-01 00:00:00+00'))
+        returning date_bin('1 hour', u.hour, '1970-01-01 00:00:00+00') as hour)
     delete from call_minute_row using gone
     where minute >= gone.hour and minute < gone.hour + interval '1 hour'";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::day::Day;
 use super::super::rollup::MINUTE;
-use super::{CallSpan, Caller};
+use super::{CallSpan, Caller, Uncounted};
 use crate::model::{TraceId, UnixNanos};
 use crate::store::calls::CallerId;
 use crate::store::postgres::time::Micros;
@@ -110,9 +110,9 @@ impl<'s> Callers<'s> {
 }
 
 /// The calls by parents after the change, less those before.
-pub(super) fn parents(callers: &Callers<'_>, minutes: &mut Minutes) {
+pub(super) fn parents(callers: &Callers<'_>, uncounted: &Uncounted, minutes: &mut Minutes) {
     for trace in callers.traces() {
-        for called in trace.0 {
+        for called in trace.0.iter().filter(|called| !uncounted.has(called.start)) {
             let Some(parent) = called.parent.map(|parent| (called.trace_id, parent)) else { continue };
             let minute = minute(called.start);
             if called.stay.is_counted_before() {

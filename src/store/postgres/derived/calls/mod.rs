@@ -4,11 +4,13 @@
 //! Whoever changes the history, or reads what is not history yet, gives all spans of the traces that change to a
 //! [`CallChange`]: those that are there before and after, and those that are there on one side only. What comes out is
 //! exact, whichever of them share an id and in whatever order they came. Messages go from trace to trace: those that were
-//! taken stay in `message_row` by their sender, for as long as the span is there that took them.
+//! taken stay in `message_row` by their sender, for as long as the span is there that took them. Neither table has anything
+//! of a time that is not counted yet (`uncounted.rs`).
 
 mod count;
 mod tables;
 mod texts;
+mod uncounted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,6 +28,7 @@ use crate::store::postgres::time::Micros;
 pub(in crate::store::postgres) use count::Tally;
 use count::{Callers, MinuteKey, Minutes, parents};
 pub(in crate::store::postgres) use texts::{senders_of_row, senders_of_texts};
+pub(in crate::store::postgres) use uncounted::{Counting, Uncounted};
 
 /// What counts of a span.
 #[derive(Debug, Clone, Copy)]
@@ -134,12 +137,19 @@ pub(in crate::store::postgres) struct CallChange {
     messages: BTreeMap<MessageKey, Tally>,
     /// A day that goes: of traces that are not here, no span of it stays.
     day: Option<Day>,
+    /// What is called in this time is counted later.
+    uncounted: Uncounted,
 }
 
 impl CallChange {
+    /// A change that leaves out what is called in a time that is counted later. All of it, then, is counted by who comes last.
+    pub(in crate::store::postgres) fn but_for(uncounted: Uncounted) -> Self {
+        Self { uncounted, ..Self::default() }
+    }
+
     /// A day goes. The traces that have spans of other days, too, are still to be given.
-    pub(in crate::store::postgres) fn without_day(day: Day) -> Self {
-        Self { day: Some(day), ..Self::default() }
+    pub(in crate::store::postgres) fn without_day(self, day: Day) -> Self {
+        Self { day: Some(day), ..self }
     }
 
     /// A span that is on one side or on both.
@@ -154,6 +164,7 @@ impl CallChange {
             Stay::Goes => -1,
             Stay::Stays => 0,
         };
+        let sign = if self.uncounted.has(span.start) { 0 } else { sign };
         for sender in senders.into_iter().filter(|_| sign != 0) {
             let key = MessageKey { sender, minute: count::minute(span.start), called_id: span.service_id };
             self.messages.entry(key).or_default().add(span.tally().times(sign));
@@ -178,7 +189,7 @@ impl CallChange {
         self.spans.sort_unstable_by_key(|span| (span.trace_id, span.span_id, span.rank()));
         let callers = Callers::of(&self.spans);
         let mut difference = CallDifference { day: self.day, ..CallDifference::default() };
-        parents(&callers, &mut difference.minutes);
+        parents(&callers, &self.uncounted, &mut difference.minutes);
         let mut traces: BTreeSet<TraceId> = callers.trace_ids().collect();
         traces.extend(self.messages.keys().map(|key| key.sender.0));
         let taken = tables::taken(&traces, self.day, connection).await?;
