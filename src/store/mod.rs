@@ -125,7 +125,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// 6. **Ordered.** `trace`, and `traces` within each, go by ascending [`SpanKey`], `scan_spans` and `scan_keys` by
 ///    descending; `services` and `operations` by name (bytewise), then kind.
 /// 7. **Complete.** `scan_*` returns exactly the spans for which [`Search::matches`] says yes, up to the limit; fewer
-///    than the limit means that there are no more. Of those for which [`Filter::matches`] says no it may leave out any.
+///    than the limit means that there are no more. Of those for which [`Filter::matches`] says no it may leave out any. What
+///    `scan_outlines` gives is complete down to its last span, and it says itself whether there are more.
 /// 8. **Steady.** With `as_of`, `scan_*`, `traces` and `summaries` see what was committed when the watermark was named, and
 ///    nothing that began to arrive later.
 /// 9. **Safe.** Any value that the model can hold can be written and searched for; none reaches SQL as text.

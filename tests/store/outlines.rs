@@ -5,7 +5,7 @@
 use tracewell::model::{
     AttributeIs, Condition, Filter, Parts, SearchFields, Span, SpanKey, TextIs, UnixNanos, Value, Within,
 };
-use tracewell::store::{Counted, Outlines, Scan, SpanStore, Work};
+use tracewell::store::{Counted, Outlines, Scan, Work};
 
 use super::{batch, scan};
 use crate::support::database::{AT_ONCE, Database};

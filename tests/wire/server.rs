@@ -12,14 +12,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracewell::ingest::{Ingest, IngestSettings};
 use tracewell::metrics::Metrics;
-use tracewell::model::{Operation, SpanKey, TraceId, TraceSummary};
+use tracewell::model::{Operation, Parts, SpanKey, TraceId, TraceSummary};
 use tracewell::server::intake::{DoorSettings, Doors};
 use tracewell::server::listen::{ListenSettings, serve};
 use tracewell::server::otlp::{TraceService, router};
 use tracewell::store::memory::MemoryStore;
 use tracewell::store::{
-    Batch, NameScan, NameStream, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError, TracePlace,
-    Watermark, Work, Written,
+    Batch, NameScan, NameStream, Outlines, RollupRequest, RollupStream, Scan, SpanStore, SpanStream, StoreError,
+    TracePlace, Watermark, Work, Written,
 };
 
 /// Small, so that tests reach it with small bodies.
@@ -95,6 +95,10 @@ impl SpanStore for GatedStore {
 
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         self.inner.scan_places(scan).await
+    }
+
+    async fn scan_outlines(&self, scan: Scan, parts: &Parts) -> Result<Option<Outlines>, StoreError> {
+        self.inner.scan_outlines(scan, parts).await
     }
 
     async fn rollups(&self, request: RollupRequest) -> Result<Option<RollupStream>, StoreError> {

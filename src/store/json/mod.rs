@@ -39,7 +39,7 @@ use std::cmp::Ordering;
 use super::text;
 use crate::model::Attribute;
 
-pub(crate) use keys::add_keys_of_list;
+pub(crate) use keys::KeysOfLists;
 pub(crate) use read::{read_attributes, read_entity_refs, read_events, read_links, read_value};
 pub(crate) use write::{attributes, entity_refs, events, links, value};
 

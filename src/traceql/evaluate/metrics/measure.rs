@@ -1,6 +1,7 @@
 //! The functions that measure: counts, sums, extremes, histograms and quantiles of each group in each interval. What is
 //! measured in parts, of spans one by one or of many that were counted before, is the same as when measured at once.
 
+use std::cmp::Ordering::{Greater, Less};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::number::{Number, float};
@@ -266,8 +267,11 @@ impl Cell {
             Self::Extreme(extreme) => {
                 let value = number.to_float();
                 let is_min = matches!(function, MetricsFunction::Min(_));
-                let further = |known: f64| if is_min { known.min(value) } else { known.max(value) };
-                *extreme = Some(extreme.map_or(value, further));
+                // Minus zero is less than zero, in whichever order they come.
+                let is_further = |known: f64| value.total_cmp(&known) == if is_min { Less } else { Greater };
+                if extreme.is_none_or(is_further) {
+                    *extreme = Some(value);
+                }
             }
             Self::Powers(powers) => {
                 let Some(bucket) = bucket(number.to_float()) else { return 0 };
@@ -346,6 +350,23 @@ mod tests {
         let expected = [None, None, None, None, Some(1), Some(2), Some(2), Some(3), Some(10), Some(11), None, None];
         assert_eq!(values.map(bucket)[..12], expected);
         assert_eq!(bucket(2_f64.powi(1023)), Some(1023));
+    }
+
+    #[test]
+    fn extremes_are_the_same_in_any_order() {
+        let duration = || Reference::Intrinsic(Intrinsic::Duration);
+        for numbers in [[0.0, -0.0], [-0.0, 0.0]] {
+            for (function, least) in
+                [(MetricsFunction::Min(duration()), true), (MetricsFunction::Max(duration()), false)]
+            {
+                let mut cell = Cell::of(&function);
+                for number in numbers {
+                    cell.add(Number::Float(number), &function);
+                }
+                let value = cell.value(&function, 1.0).unwrap();
+                assert_eq!(value.is_sign_negative(), least, "{function:?} of {numbers:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,19 +4,24 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{Decode, FromRow, PgConnection, Postgres, Type};
 
 use super::columns::{self, Found, Places, Said};
 use super::{NamesOfHistory, Place};
 use crate::model::{Event, Link, Listed, Listing, Within};
+use crate::store::StoreError;
+use crate::store::json::{self, KeysOfLists};
 use crate::store::postgres::block::Formats;
 use crate::store::postgres::error::{is_damage, meaning};
 use crate::store::postgres::history::damage::go_back;
 use crate::store::postgres::time::Micros;
-use crate::store::{StoreError, json};
 
 const FORMATS: &str = "\
     select b.hour, b.block_id, b.shape_format from span_block b where b.hour = any($1) and b.block_id = any($2)";
+const EVENTS_OF_SOME: &str = "\
+    select b.hour, b.block_id, b.events from span_block b where b.hour = any($1) and b.block_id = any($2)";
+const LINKS_OF_SOME: &str = "\
+    select b.hour, b.block_id, b.links from span_block b where b.hour = any($1) and b.block_id = any($2)";
 const LINES: &str = "select b.shape, b.attribute_values from span_block b where b.hour = $1 and b.block_id = $2";
 const EVENTS: &str = "select b.events from span_block b where b.hour = $1 and b.block_id = $2";
 const LINKS: &str = "select b.links from span_block b where b.hour = $1 and b.block_id = $2";
@@ -29,47 +34,60 @@ struct Seen {
     read: usize,
 }
 
-/// What shapes say, of some blocks.
-pub(super) type Shapes = HashMap<Place, Vec<String>>;
+/// A column of some blocks.
+type Column<T> = HashMap<Place, T>;
+
+/// What is read of some blocks at once.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// What shapes say.
+    shapes: Column<Vec<String>>,
+    /// The events, or the links, of which there may be none.
+    lists: Column<Option<String>>,
+}
 
 impl NamesOfHistory<'_> {
-    /// What the shapes of these blocks say, when that is looked at. Of a block that can not be read, nothing.
-    pub(super) async fn shapes(&self, portion: &[&Found], connection: &mut PgConnection) -> Result<Shapes, StoreError> {
+    /// What is looked at of all of these blocks. Of one that can not be read, nothing.
+    pub(super) async fn read(&self, portion: &[&Found], connection: &mut PgConnection) -> Result<Read, StoreError> {
         let is_of_spans = |found: &&&Found| match (&self.scan.listing, &found.said) {
             (Listing::Keys(Within::Span) | Listing::Values { within: Within::Span, .. }, _) => true,
             (Listing::Values { within: Within::Anywhere, .. }, Said::Places(places)) => places.in_spans,
             _ => false,
         };
-        let wanted = portion.iter().filter(|found| found.is_inside).filter(is_of_spans);
-        let places: Vec<Place> = wanted.map(|found| found.place).collect();
-        if places.is_empty() {
-            return Ok(Shapes::new());
-        }
-        if let Some(shapes) = shapes(&places, connection).await? {
-            return Ok(shapes);
-        }
-        let mut found = Shapes::new();
-        for place in places {
-            found.extend(shapes(&[place], connection).await?.unwrap_or_default());
-        }
-        Ok(found)
+        let inside = || portion.iter().filter(|found| found.is_inside);
+        let places: Vec<Place> = inside().filter(is_of_spans).map(|found| found.place).collect();
+        let shapes = column(FORMATS, &places, connection).await?;
+        let of_lists = match self.scan.listing {
+            Listing::Keys(Within::Event) => Some(EVENTS_OF_SOME),
+            Listing::Keys(Within::Link) => Some(LINKS_OF_SOME),
+            _ => None,
+        };
+        let lists = match of_lists {
+            Some(statement) => {
+                let places: Vec<Place> = inside().map(|found| found.place).collect();
+                column(statement, &places, connection).await?
+            }
+            None => Column::new(),
+        };
+        Ok(Read { shapes, lists })
     }
 
     /// Takes what the block has, and says what had to be read; `None` when that was not possible. Then it has to be opened.
     pub(super) async fn look(
         &mut self,
         found: &Found,
-        shapes: &Shapes,
+        read: &Read,
         items: &mut BTreeSet<Listed>,
         connection: &mut PgConnection,
     ) -> Result<Option<usize>, StoreError> {
-        let formats = shapes.get(&found.place).map(Vec::as_slice);
+        let formats = read.shapes.get(&found.place).map(Vec::as_slice);
         let seen = match (&self.scan.listing, &found.said) {
             (Listing::Keys(Within::Span) | Listing::Values { within: Within::Span, .. }, _) => {
                 self.attributes(found.place, formats, connection).await?
             }
-            (Listing::Keys(Within::Event), _) => keys_in_lines(EVENTS, found.place, connection).await?,
-            (Listing::Keys(Within::Link), _) => keys_in_lines(LINKS, found.place, connection).await?,
+            (Listing::Keys(Within::Event | Within::Link), _) => {
+                read.lists.get(&found.place).and_then(|lines| keys_in_lines(lines.as_deref()))
+            }
             (Listing::EventName | Listing::Values { within: Within::Event, .. }, _) => {
                 let of = |event: &Event, each: &mut dyn FnMut(Listed)| self.scan.listing.of_event(event, each);
                 in_lines(EVENTS, found.place, json::read_events, of, connection).await?
@@ -206,29 +224,51 @@ async fn in_lines<T>(
     Ok(Some(seen))
 }
 
-/// The keys in the attributes of the events or links in a block's lines.
-async fn keys_in_lines(
-    statement: &'static str,
-    place: Place,
-    connection: &mut PgConnection,
-) -> Result<Option<Seen>, StoreError> {
-    let Some((lines,)) = fetch::<(Option<String>,)>(statement, place, connection).await? else { return Ok(None) };
-    let (mut keys, mut read) = (HashSet::new(), 0_usize);
-    for line in lines.iter().flat_map(|lines| lines.split('\n')).filter(|line| !line.is_empty()) {
-        if json::add_keys_of_list(line, &mut keys).is_err() {
-            return Ok(None);
-        }
+/// The keys in the attributes of the events or links in a block's lines; `None` when these can not be read.
+fn keys_in_lines(lines: Option<&str>) -> Option<Seen> {
+    let (mut found, mut read) = (KeysOfLists::default(), 0_usize);
+    for line in lines.into_iter().flat_map(|lines| lines.split('\n')).filter(|line| !line.is_empty()) {
+        found.add(line).ok()?;
         read = read.saturating_add(1);
     }
-    Ok(Some(Seen { items: keys.into_iter().map(|key| Listed::Text(key.into_owned())).collect(), read }))
+    Some(Seen { items: found.keys.into_iter().map(|key| Listed::Text(key.into_owned())).collect(), read })
 }
 
-/// The formats of some blocks; `None` when one of them can not be read.
-async fn shapes(places: &[Place], connection: &mut PgConnection) -> Result<Option<Shapes>, StoreError> {
-    let query = sqlx::query_as(FORMATS)
+/// A column of some blocks, by a statement that gives it third; of one that can not be read, nothing.
+async fn column<T>(
+    statement: &'static str,
+    places: &[Place],
+    connection: &mut PgConnection,
+) -> Result<Column<T>, StoreError>
+where
+    T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
+{
+    if let Some(found) = column_at_once(statement, places, connection).await? {
+        return Ok(found);
+    }
+    let mut found = Column::new();
+    for place in places {
+        found.extend(column_at_once(statement, &[*place], connection).await?.unwrap_or_default());
+    }
+    Ok(found)
+}
+
+/// The same; `None` when one of them can not be read.
+async fn column_at_once<T>(
+    statement: &'static str,
+    places: &[Place],
+    connection: &mut PgConnection,
+) -> Result<Option<Column<T>>, StoreError>
+where
+    T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
+{
+    if places.is_empty() {
+        return Ok(Some(Column::new()));
+    }
+    let query = sqlx::query_as(statement)
         .bind(places.iter().map(|place| place.hour).collect::<Vec<_>>())
         .bind(places.iter().map(|place| place.block_id).collect::<Vec<_>>());
-    let rows: Vec<(Micros, i64, Vec<String>)> = match query.fetch_all(&mut *connection).await {
+    let rows: Vec<(Micros, i64, T)> = match query.fetch_all(&mut *connection).await {
         Ok(rows) => rows,
         Err(error) if is_damage(&error) => {
             go_back(connection).await?;
@@ -236,7 +276,7 @@ async fn shapes(places: &[Place], connection: &mut PgConnection) -> Result<Optio
         }
         Err(error) => return Err(meaning(error)),
     };
-    Ok(Some(rows.into_iter().map(|(hour, block_id, formats)| (Place { hour, block_id }, formats)).collect()))
+    Ok(Some(rows.into_iter().map(|(hour, block_id, column)| (Place { hour, block_id }, column)).collect()))
 }
 
 /// The columns of a block; `None` when they can not be read.

@@ -134,10 +134,10 @@ impl<'s> NamesOfHistory<'s> {
         let news: Vec<&Found> = portion.iter().filter(|found| !self.known.has(&found.said)).collect();
         let work = self.scan.work.clone();
         work.add(Counted::BlocksLeft, news.len());
-        let shapes = self.shapes(&news, connection).await?;
+        let read_of_all = self.read(&news, connection).await?;
         let mut to_open = Vec::new();
         for found in news {
-            let read = if found.is_inside { self.look(found, &shapes, items, connection).await? } else { None };
+            let read = if found.is_inside { self.look(found, &read_of_all, items, connection).await? } else { None };
             match read {
                 Some(read) => {
                     work.add(Counted::BlocksRead, 1);

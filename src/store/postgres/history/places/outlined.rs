@@ -104,6 +104,9 @@ impl Newest {
     }
 
     fn add(&mut self, key: SpanKey, span: Span, bytes: usize) {
+        if self.outlined.is_cut && self.outlined.spans.keys().next().is_some_and(|least| key < *least) {
+            return;
+        }
         self.outlined.add(key, span);
         self.bytes_sum = self.bytes_sum.saturating_add(bytes);
         if let Some(before) = self.bytes.insert(key, bytes) {
