@@ -154,7 +154,7 @@ impl Rounds<'_> {
                 match ask(*door, *question).await {
                     Ok((took, got)) => {
                         tally.took.push(took);
-                        counts[place] = Some(got.count());
+                        counts.get_mut(place).into_iter().for_each(|count| *count = Some(got.count()));
                     }
                     Err(failure) => tally.fail(failure, 1),
                 }
