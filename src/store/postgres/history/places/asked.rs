@@ -1,6 +1,7 @@
 //! What a scan asks of a span that is not made: of its start, and of what can be read with it. What its filter asks is in
 //! `filtered.rs`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::filtered::{Filtered, Needs};
@@ -85,7 +86,8 @@ impl<'s> Asked<'s> {
         self.columns.is_cut().then(|| (hi(min.max(filter_min), 0), hi(max, i64::MAX)))
     }
 
-    /// Gives what is wanted of a block. Says what could not be read, of a span that was left out because of that.
+    /// Gives what is wanted of a block, the newest first, since attributes cost more to look at than all else. Says what could
+    /// not be read, of a span that was left out because of that.
     pub(super) fn find(
         &self,
         block: &BlockStarts,
@@ -95,15 +97,19 @@ impl<'s> Asked<'s> {
         let shapes: Vec<bool> = block.shapes.iter().map(|shape| self.has_shape(shape)).collect();
         let referred = Referred::of(self, block, dictionary);
         let filtered = Filtered { block, dictionary }.holds(self.filter);
-        let mut wrong = None;
-        for (index, start) in block.spans.iter().enumerate() {
+        let may_be = |start: &SpanStart| {
             let place = (start.start, start.trace_id);
-            if found.is_late(place)
-                || !self.is_between(place)
-                || !self.has(start)
-                || shapes.get(start.shape) == Some(&false)
-            {
-                continue;
+            !found.is_late(place)
+                && self.is_between(place)
+                && self.has(start)
+                && shapes.get(start.shape) != Some(&false)
+        };
+        let mut newest: Vec<_> = block.spans.iter().enumerate().filter(|(_, start)| may_be(start)).collect();
+        newest.sort_unstable_by_key(|(_, start)| Reverse((start.start, start.trace_id)));
+        let mut wrong = None;
+        for (index, start) in newest {
+            if found.is_late((start.start, start.trace_id)) {
+                break;
             }
             let holds = match referred.hold(index, start) {
                 Ok(true) => filtered(index, start).ok_or_else(|| unreadable(index)),
