@@ -48,7 +48,7 @@ impl Got {
                 trace.map_or(0, |trace| spans(&trace.resource_spans))
             }
             Self::TempoOlder(body) => TracesData::decode(body.clone()).map_or(0, |trace| spans(&trace.resource_spans)),
-            Self::Json(body, count) => serde_json::from_slice(body).map_or(0, |json| count(&json)),
+            Self::Json(body, count) => serde_json::from_slice(body).map_or(0, |json: Json| count(&json)),
         }
     }
 }
@@ -84,6 +84,8 @@ pub(super) struct Clients {
     zipkin: String,
 }
 
+/// By value: what `map_err` gives.
+#[expect(clippy::needless_pass_by_value, reason = "it is given as a function")]
 fn failed(status: Status) -> String {
     format!("{:?}", status.code())
 }
