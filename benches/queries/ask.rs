@@ -21,7 +21,7 @@ use tracewell::server::generated::jaeger::storage::v2 as storage;
 use tracewell::server::generated::jaeger::storage::v2::trace_reader_client::TraceReaderClient;
 use tracewell::server::generated::tempopb;
 use tracewell::server::generated::tempopb::streaming_querier_client::StreamingQuerierClient;
-use tracewell::server::generated::tracewell_v1::GetTraceRequest;
+use tracewell::server::generated::tracewell_v1::{GetTraceRequest, SearchRequest};
 
 use super::super::{Args, Client, MESSAGE_BYTES_MAX, connect};
 use super::{Door, Search};
@@ -48,7 +48,7 @@ impl Got {
                 trace.map_or(0, |trace| spans(&trace.resource_spans))
             }
             Self::TempoOlder(body) => TracesData::decode(body.clone()).map_or(0, |trace| spans(&trace.resource_spans)),
-            Self::Json(body, count) => serde_json::from_slice(body).map_or(0, |json| count(&json)),
+            Self::Json(body, count) => serde_json::from_slice(body).map_or(0, |json: Json| count(&json)),
         }
     }
 }
@@ -84,6 +84,8 @@ pub(super) struct Clients {
     zipkin: String,
 }
 
+/// By value: what `map_err` gives.
+#[expect(clippy::needless_pass_by_value, reason = "it is given as a function")]
 fn failed(status: Status) -> String {
     format!("{:?}", status.code())
 }
@@ -111,7 +113,7 @@ impl Clients {
     pub(super) async fn trace(&self, door: Door, id: &str) -> Result<(Duration, Got), String> {
         let began = Instant::now();
         let got = match door {
-            Door::Own | Door::OwnWhole => self.own_trace(id).await,
+            Door::Own | Door::OwnTraceql | Door::OwnWhole => self.own_trace(id).await,
             Door::Tempo | Door::TempoStream => {
                 self.get(&self.web, &format!("/api/v2/traces/{id}"), PROTOBUF).await.map(Got::Tempo)
             }
@@ -150,9 +152,10 @@ impl Clients {
         let (service, limit) = (request.service.as_str(), traces_max);
         let began = Instant::now();
         let got = match door {
-            Door::Own => {
-                let found = self.own.clone().search_traces(request.clone()).await.map_err(failed)?.into_inner();
-                Ok(Got::Counted(found.traces.len()))
+            Door::Own => self.own_search(request.clone()).await,
+            Door::OwnTraceql => {
+                let (query, service) = (of_service(service), String::new());
+                self.own_search(SearchRequest { query, service, ..request.clone() }).await
             }
             Door::OwnWhole => {
                 let found = self.own.clone().search_traces(request.clone()).await.map_err(failed)?.into_inner();
@@ -210,6 +213,11 @@ impl Clients {
             }
         };
         Ok((began.elapsed(), got?))
+    }
+
+    async fn own_search(&self, request: SearchRequest) -> Result<Got, String> {
+        let found = self.own.clone().search_traces(request).await.map_err(failed)?.into_inner();
+        Ok(Got::Counted(found.traces.len()))
     }
 
     async fn own_trace(&self, id: &str) -> Result<Got, String> {

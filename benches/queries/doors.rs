@@ -1,7 +1,8 @@
 //! The same questions through every door: a trace by its id, and the newest 20 traces of a service. `ask.rs` says them in each
 //! door's words.
 //!
-//! A door that answers with whole traces is beside as much by `tracewell.v1`: a search, then each trace that it found. Each
+//! A door that reads whole traces is beside as much by `tracewell.v1`: a search, then each trace that it found; one that is
+//! asked in TraceQL is beside the same query. Each
 //! question goes to all doors, one after the other, and the next one begins with another door, so that no door always
 //! finds in memory what another one has had read. A gRPC answer has arrived when it is decoded; an answer by HTTP when its
 //! last byte is there. That it has as much in it as `tracewell.v1` found is looked at later.
@@ -28,6 +29,7 @@ const LARGE_REPETITIONS: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Door {
     Own,
+    OwnTraceql,
     /// A search whose traces are all read.
     OwnWhole,
     Tempo,
@@ -55,13 +57,17 @@ const OF_A_TRACE: [Door; 9] = [
     Door::Storage,
     Door::Zipkin,
 ];
-const OF_SUMMARIES: [Door; 5] = [Door::Own, Door::Tempo, Door::TempoStream, Door::V3Summaries, Door::StorageIds];
-const OF_WHOLE_TRACES: [Door; 6] = [Door::OwnWhole, Door::V3, Door::V3Path, Door::Older, Door::Storage, Door::Zipkin];
+const OF_IDS: [Door; 2] = [Door::Own, Door::StorageIds];
+/// What Grafana asks is TraceQL, and so is what it is beside.
+const BY_TRACEQL: [Door; 3] = [Door::OwnTraceql, Door::Tempo, Door::TempoStream];
+/// Jaeger's summaries say how many spans have no parent, for which all of them are read.
+const OF_WHOLE_TRACES: [Door; 7] =
+    [Door::OwnWhole, Door::V3, Door::V3Summaries, Door::V3Path, Door::Older, Door::Storage, Door::Zipkin];
 
 impl Door {
     fn name_of_trace(self) -> &'static str {
         match self {
-            Self::Own | Self::OwnWhole => "tracewell.v1 GetTrace",
+            Self::Own | Self::OwnTraceql | Self::OwnWhole => "tracewell.v1 GetTrace",
             Self::Tempo | Self::TempoStream => "Tempo /api/v2/traces/{id}, protobuf",
             Self::TempoJson => "Tempo /api/v2/traces/{id}, JSON",
             Self::TempoOlder => "Tempo /api/traces/{id}, protobuf",
@@ -76,6 +82,7 @@ impl Door {
     fn name_of_search(self) -> &'static str {
         match self {
             Self::Own => "tracewell.v1 SearchTraces",
+            Self::OwnTraceql => "tracewell.v1 SearchTraces, TraceQL",
             Self::OwnWhole => "tracewell.v1 SearchTraces, then GetTrace of each",
             Self::Tempo | Self::TempoJson | Self::TempoOlder => "Tempo /api/search",
             Self::TempoStream => "Tempo StreamingQuerier Search",
@@ -119,8 +126,11 @@ pub(super) async fn measure(args: &Args, questions: &Questions, is_test: bool) {
     for (window, requests) in questions.searches_by_service() {
         let searches: Vec<Search> = requests.iter().map(|request| Search::of(request)).collect();
         let searches: Vec<&Search> = searches.iter().collect();
-        for (kind, doors) in [("newest 20", OF_SUMMARIES.as_slice()), ("newest 20, whole", OF_WHOLE_TRACES.as_slice())]
-        {
+        for (kind, doors) in [
+            ("newest 20", OF_IDS.as_slice()),
+            ("newest 20, TraceQL", BY_TRACEQL.as_slice()),
+            ("newest 20, whole", OF_WHOLE_TRACES.as_slice()),
+        ] {
             let rounds = Rounds { kind, window, args, is_test };
             let ask = async |door, search| clients.search(door, search).await;
             rounds.run(&searches, doors, Door::name_of_search, ask).await;

@@ -284,6 +284,7 @@ fn duration(millis: u64) -> Duration {
     Duration { seconds: i64::try_from(millis / 1_000).unwrap(), nanos }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "messages have times that may be missing")]
 fn time(seconds: u64, nanos: i32) -> Option<Timestamp> {
     Some(Timestamp { seconds: i64::try_from(seconds).unwrap(), nanos })
 }

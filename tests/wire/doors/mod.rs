@@ -79,6 +79,9 @@ struct Case {
     questions: Vec<Question>,
 }
 
+/// Whether a span is what is looked for.
+type Condition<'q> = Box<dyn Fn(&Span) -> bool + 'q>;
+
 /// What is asked; each condition may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Question {
@@ -166,8 +169,8 @@ fn question() -> impl Strategy<Value = Question> {
 
 impl Question {
     /// Each condition but those on service and time.
-    fn conditions(&self) -> Vec<Box<dyn Fn(&Span) -> bool + '_>> {
-        let mut conditions: Vec<Box<dyn Fn(&Span) -> bool + '_>> = Vec::new();
+    fn conditions(&self) -> Vec<Condition<'_>> {
+        let mut conditions: Vec<Condition<'_>> = Vec::new();
         if let Some(name) = self.name {
             conditions.push(Box::new(move |span| span.name == name));
         }

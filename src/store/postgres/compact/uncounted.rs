@@ -128,24 +128,28 @@ async fn change(
 mod tests {
     use super::*;
 
-    /// `(minute, spans)` of an hour that begins at 0, counted up to `from` in seconds: when the portion ends, in milliseconds.
-    fn check(from: i64, minutes: &[(i64, i64)], spans_max: u64, end_millis: i64) {
-        let hour = Counting { hour: Micros(0), from: Micros(from * 1_000_000), end: Micros(60 * MINUTE_MICROS) };
-        let minutes: Vec<_> = minutes.iter().map(|(minute, spans)| (Micros(minute * MINUTE_MICROS), *spans)).collect();
-        assert_eq!(portion_end(hour, &minutes, spans_max), Micros(end_millis * 1_000));
+    const SECOND: i64 = 1_000_000;
+
+    /// `(minute, spans)` of an hour that begins at 0, counted up to `from`: when the portion ends. Times are in seconds.
+    fn check(from: i64, minutes: &[(i64, i64)], spans_max: u64, end: Micros) {
+        let of = |times: i64, micros: i64| Micros(times.saturating_mul(micros));
+        let hour = Counting { hour: Micros(0), from: of(from, SECOND), end: of(60, MINUTE_MICROS) };
+        let minutes: Vec<_> = minutes.iter().map(|(minute, spans)| (of(*minute, MINUTE_MICROS), *spans)).collect();
+        assert_eq!(portion_end(hour, &minutes, spans_max), end);
     }
 
     #[test]
     fn portions_are_whole_minutes_or_parts_of_one() {
-        check(0, &[], 10, 3600000);
-        check(0, &[(0, 5), (59, 5)], 10, 3600000);
-        check(0, &[(0, 5), (3, 5), (4, 1)], 10, 240000);
-        check(0, &[(0, 40)], 10, 15000);
-        check(15, &[(0, 40)], 10, 30000);
-        check(50, &[(0, 40)], 10, 60000);
-        check(60, &[(1, 9), (2, 40)], 10, 120000);
-        check(60, &[(1, i64::MAX)], 10, 60001);
-        check(0, &[(0, i64::MAX), (1, i64::MAX)], u64::MAX, 60000);
-        check(0, &[(0, 1)], 0, 1);
+        let seconds = |seconds: i64| Micros(seconds.saturating_mul(SECOND));
+        check(0, &[], 10, seconds(3_600));
+        check(0, &[(0, 5), (59, 5)], 10, seconds(3_600));
+        check(0, &[(0, 5), (3, 5), (4, 1)], 10, seconds(240));
+        check(0, &[(0, 40)], 10, seconds(15));
+        check(15, &[(0, 40)], 10, seconds(30));
+        check(50, &[(0, 40)], 10, seconds(60));
+        check(60, &[(1, 9), (2, 40)], 10, seconds(120));
+        check(60, &[(1, i64::MAX)], 10, Micros(60_001_000));
+        check(0, &[(0, i64::MAX), (1, i64::MAX)], u64::MAX, seconds(3_600));
+        check(0, &[(0, 1)], 0, Micros(1_000));
     }
 }
