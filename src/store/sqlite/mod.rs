@@ -1,8 +1,9 @@
 //! Spans in a SQLite file: for a laptop, a test run, an edge box. One process at a time owns the file.
 //!
-//! `open.rs` opens it, `write.rs` is the way in, `search.rs` and `filter.rs` (which rows) and `read.rs` (what is in them) the
-//! way out, `names.rs` lists without reading spans, `rollups.rs` counts, `retain.rs` lets go what is old, `purge.rs` everything;
-//! `row.rs` and `dictionary.rs` turn columns into the model, `error.rs` sorts what SQLite may say. The tables and the
+//! `open.rs` opens it, `write.rs` is the way in (`checkpoint.rs` tidies up behind it), `search.rs` and `filter.rs` (which
+//! rows) and `read.rs` (what is in them) the way out, `names.rs` lists without reading spans, `rollups.rs` counts,
+//! `retain.rs` lets go what is old, `purge.rs` everything; `row.rs` and `dictionary.rs` turn columns into the model,
+//! `error.rs` sorts what SQLite may say. The tables and the
 //! views for people who ask in SQL are in `migrations/sqlite/`.
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 
+use self::checkpoint::Checkpoints;
 use self::open::{Lock, Pools};
 use self::read::Reader;
 use self::write::Writer;
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::model::{Operation, SpanKey, TraceId, TraceSummary};
 
+mod checkpoint;
 mod dictionary;
 mod error;
 mod filter;
@@ -58,6 +61,7 @@ impl Default for SqliteSettings {
 pub struct SqliteStore {
     writer: Writer,
     reader: Arc<Reader>,
+    checkpoints: Checkpoints,
     /// Last, so that it is given back after all else is gone.
     lock: Lock,
 }
@@ -66,15 +70,18 @@ impl SqliteStore {
     /// Opens the file that a URL (`sqlite:tracewell.db`) or a path names; makes it when there is none, and brings its
     /// schema up to date.
     pub async fn open(url_or_path: &str, settings: &SqliteSettings) -> Result<Self, OpenError> {
-        let Pools { writer, readers, lock } = open::open(url_or_path, settings).await?;
-        Ok(Self { writer: Writer::new(writer), reader: Arc::new(Reader::new(readers)), lock })
+        let Pools { writer, readers, checkpoints, lock } = open::open(url_or_path, settings).await?;
+        let (writer, reader) = (Writer::new(writer), Arc::new(Reader::new(readers)));
+        Ok(Self { writer, reader, checkpoints: Checkpoints::start(checkpoints), lock })
     }
 }
 
 #[async_trait]
 impl SpanStore for SqliteStore {
     async fn write(&self, batches: &[Batch]) -> Result<Vec<Written>, StoreError> {
-        self.writer.write(batches).await
+        let written = self.writer.write(batches).await?;
+        self.checkpoints.count(batches.iter().map(|batch| batch.spans().len()).sum());
+        Ok(written)
     }
 
     async fn forget_receipts(&self, age: Duration) -> Result<u64, StoreError> {
@@ -147,6 +154,7 @@ impl SpanStore for SqliteStore {
     }
 
     async fn close(&self) {
+        self.checkpoints.close().await;
         self.writer.close().await;
         self.reader.close().await;
         self.lock.give_back();

@@ -26,9 +26,9 @@ const READER_CACHE_KIB: &str = "-8192";
 /// The file is not mapped into memory: a disk that fails would then kill the process instead of failing a statement.
 const MMAP_BYTES: &str = "0";
 
-/// The log goes into the file when it has so many pages of 4 KiB: seldom enough that a page which many writes change is
-/// written once for all of them.
-const CHECKPOINT_PAGES: &str = "4096";
+/// A commit that makes the log longer than so many pages of 4 KiB brings it into the file, as far as that was not done
+/// beside it (`checkpoint.rs`), so that the log begins again.
+const CHECKPOINT_PAGES: &str = "16384";
 
 /// A log that grew beyond this, in bytes, is cut back.
 const LOG_BYTES_MAX: &str = "67108864";
@@ -59,6 +59,8 @@ pub(super) struct Pools {
     /// Of one connection.
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
+    /// Of one connection, for what is done beside the writes.
+    pub(super) checkpoints: SqlitePool,
     pub(super) lock: Lock,
 }
 
@@ -82,7 +84,9 @@ pub(super) async fn open(url_or_path: &str, settings: &SqliteSettings) -> Result
         return Err(meaning(&path, error));
     }
     let readers = SqlitePoolOptions::new().max_connections(settings.reader_connections_max).acquire_timeout(WAIT_MAX);
-    Ok(Pools { writer, readers: readers.connect_lazy_with(reader_options(&path)), lock })
+    let readers = readers.connect_lazy_with(reader_options(&path));
+    let checkpoints = SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT_MAX);
+    Ok(Pools { writer, readers, checkpoints: checkpoints.connect_lazy_with(reader_options(&path)), lock })
 }
 
 /// The one connection that writes, to a file that is made when it is not there.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use futures::TryStreamExt;
-use sqlx::{Row, query, query_scalar};
+use sqlx::{Row, query, query_as, query_scalar};
 
+use super::checkpoint::CHECKPOINT;
 use super::open::writer_options;
 use super::search::page;
 use super::statements::{
@@ -159,7 +160,7 @@ async fn connections_have_their_settings() {
         ("pragma foreign_keys", 0, 0),
         ("pragma busy_timeout", 5_000, 5_000),
         ("pragma query_only", 0, 1),
-        ("pragma wal_autocheckpoint", 4_096, 1_000),
+        ("pragma wal_autocheckpoint", 16_384, 1_000),
         ("pragma cache_size", -32_768, -8_192),
     ] {
         assert_eq!(query_scalar::<_, i64>(pragma).fetch_one(&mut *writer).await.unwrap(), on_writer, "{pragma}");
@@ -169,6 +170,21 @@ async fn connections_have_their_settings() {
     assert_eq!(mode, "wal");
     assert!(query("delete from span_row").execute(&mut *reader).await.is_err(), "a reader can write");
     drop((writer, reader));
+    store.close().await;
+}
+
+/// Scenario: the writer wrote. Guarantee: who tidies up behind it, with a connection that changes no row, brings all of the log
+/// into the file.
+#[tokio::test]
+async fn the_log_goes_into_the_file_beside_the_writes() {
+    let file = TestFile::create();
+    let store = file.open().await;
+    let bytes = || std::fs::metadata(&file.0).unwrap().len();
+    query("create table t as select zeroblob(1000000)").execute(&store.writer.pool).await.unwrap();
+    assert!(bytes() < 1_000_000, "there was nothing to do");
+    let (busy, log, copied): (i64, i64, i64) = query_as(CHECKPOINT).fetch_one(&store.checkpoints.pool).await.unwrap();
+    assert!(busy == 0 && log > 200 && copied == log, "{busy} {log} {copied}");
+    assert!(bytes() > 1_000_000);
     store.close().await;
 }
 
