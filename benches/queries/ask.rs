@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -266,7 +266,12 @@ impl Clients {
         let answer = self.http.request(request).await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(status.to_string()) }
+        match status {
+            // Nothing was found: Jaeger's way to say it.
+            StatusCode::NOT_FOUND => Ok(Bytes::new()),
+            _ if status.is_success() => Ok(body),
+            _ => Err(status.to_string()),
+        }
     }
 }
 
