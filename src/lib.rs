@@ -32,8 +32,8 @@
 //! A request to `tracewell.v1.TraceQuery` is parsed in [`server::query`] into a [`model::Search`], which can not hold
 //! nonsense, and a [`traceql::Query`]. Of that, [`traceql::plan`] makes a [`model::Filter`], by which a store leaves out
 //! what can not be found. [`query`] pages through the store's answers, newest first, runs the query over what is left,
-//! and says how far it came and where the next page goes on. The store yields [`model::Span`]s, which are converted back
-//! into messages at the door.
+//! and says how far it came and where the next page goes on. The store yields [`model::Span`]s, in outline or by their
+//! places where that is enough, and these are converted back into messages at the door.
 //!
 //! # What always holds
 //!

@@ -1,7 +1,7 @@
 //! Reading: every method of the store that answers a question. `trace.rs` reads one trace, `traces.rs` several,
-//! `pages.rs` goes through a scan, `places.rs` through the places of one, `outlines.rs` through its spans in outline, `rollups.rs` counts spans, `calls.rs` calls,
-//! `summaries.rs` sums traces up, `names.rs` lists. Each of them puts hot rows and history together, in one snapshot: what compaction moves
-//! meanwhile is seen in one of them.
+//! `pages.rs` goes through a scan, `places.rs` through the places of one, `outlines.rs` through its spans in outline,
+//! `rollups.rs` counts spans, `calls.rs` calls, `summaries.rs` sums traces up, `names.rs` lists. Each of them puts hot rows
+//! and history together, in one snapshot: what compaction moves meanwhile is seen in one of them.
 
 mod calls;
 mod names;
