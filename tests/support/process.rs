@@ -153,6 +153,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // Why may stand there.
+            self.log.try_iter().for_each(|line| eprintln!("{line}"));
+        }
         // It may have ended already; then there is nothing to kill.
         drop(self.child.kill());
         drop(self.child.wait());
