@@ -154,11 +154,14 @@ fn writer_pool(options: &PgConnectOptions, settings: &PostgresSettings, remember
         .connect_lazy_with(options.clone())
 }
 
+/// Compaction waits for a connection so many times as long as who has a caller: it is in no hurry.
+const COMPACTOR_PATIENCE: u32 = 6;
+
 /// One connection, which lasts for one compaction. It commits like a writer.
 fn compactor_pool(options: &PgConnectOptions, settings: &PostgresSettings) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(settings.acquire_wait_max)
+        .acquire_timeout(settings.acquire_wait_max.saturating_mul(COMPACTOR_PATIENCE))
         .after_connect(|connection, _| {
             Box::pin(async {
                 connection.execute(WRITER_SETTINGS).await?;
