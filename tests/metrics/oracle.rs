@@ -3,42 +3,19 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::TestCaseResult;
 use tracewell::model::Span;
 use tracewell::query::QuerySettings;
 use tracewell::store::Batch;
 
 use super::{Asked, asked};
 use crate::support::database::{AT_ONCE, Database};
+use crate::support::property::{self, on_databases};
 
-/// A test for each backend, with as many cases as it runs through in some ten seconds, or as many as the variable
-/// `PROPTEST_CASES` asks for.
-macro_rules! queries_on {
-    ($($backend:ident: $cases:literal),+) => { $(
-        #[test]
-        fn $backend() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            check($cases, |case| runtime.block_on(async {
-                let database = crate::support::database::$backend::create().await;
-                case.run(&*database).await
-            }));
-        }
-    )+ };
-}
-queries_on!(memory: 60, sqlite: 30, postgres: 12);
+on_databases!(check; memory: 60, sqlite: 30, postgres: 12);
 
 fn check(cases: u32, run: impl Fn(Case) -> TestCaseResult) {
-    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
-    let config = Config {
-        cases: asked.unwrap_or(cases),
-        failure_persistence: None,
-        max_shrink_iters: 60,
-        source_file: Some(file!()),
-        ..Config::default()
-    };
-    if let Err(error) = TestRunner::new(config).run(&case(), run) {
-        panic!("{error}");
-    }
+    property::check(property::config(cases, 60), &case(), run);
 }
 
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::TestCaseResult;
 use tracewell::model::{Search, SearchFields, Span, SpanKey, TraceId, UnixNanos};
 use tracewell::query::{FoundTrace, PageRequest, Query, QuerySettings, Question, SearchPage};
 use tracewell::store::{Batch, SpanStore};
@@ -17,34 +17,16 @@ use tracewell::traceql::plan::{Plan, Reach};
 use tracewell::traceql::tree::Pipeline;
 
 use crate::support::database::{AT_ONCE, Database};
+use crate::support::property::{self, on_databases};
 use crate::support::{arbitrary, queries, queries_about};
 
 /// Pages of one list at the most; more are without end.
 const PAGES_MAX: usize = 500;
 
-/// A test for each store, with as many searches as it runs through in some ten seconds, or as many as the variable
-/// `PROPTEST_CASES` asks for.
-macro_rules! searches_of {
-    ($($backend:ident: $cases:literal),+) => { $(
-        #[test]
-        fn $backend() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            check($cases, |case| runtime.block_on(async {
-                let database = crate::support::database::$backend::create().await;
-                case.run(&*database).await
-            }));
-        }
-    )+ };
-}
-searches_of!(memory: 400, sqlite: 60, postgres: 16, postgres_compacted: 12);
+on_databases!(check; memory: 400, sqlite: 60, postgres: 16, postgres_compacted: 12);
 
 fn check(cases: u32, run: impl Fn(Case) -> TestCaseResult) {
-    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
-    let config =
-        Config { cases: asked.unwrap_or(cases), failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
-    if let Err(error) = TestRunner::new(config).run(&cases_of(), run) {
-        panic!("{error}");
-    }
+    property::check(property::config(cases, 400), &cases_of(), run);
 }
 
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult};
 use tracewell::model::{
     Attribute, AttributeCondition, AttributeScope, Attributes, Link, Operation, Search, SearchFields, Span, SpanId,
     SpanKey, SpanKind, Status, StatusCode, TraceId, UnixNanos, Value,
@@ -23,6 +23,7 @@ use super::retention::{DAY, today};
 use super::traces::traces;
 use crate::support::database::{AT_ONCE, Database};
 use crate::support::filters::{AnyFilter, filter};
+use crate::support::property::{self, on_databases};
 use crate::support::{arbitrary, service as named, span};
 
 /// Steps of one history at the most.
@@ -30,40 +31,29 @@ const STEPS_MAX: usize = 40;
 /// Spans of one history at the most, before near-copies of them are added.
 const SPANS_MAX: usize = 16;
 
-/// A test for each backend, with as many histories as it runs through in some ten seconds, or as many as the variable
-/// `PROPTEST_CASES` asks for.
-macro_rules! histories_of {
-    ($histories:ident, $($backend:ident: $cases:literal),+) => { $(
-        #[test]
-        fn $backend() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            super::check(&super::$histories(), $cases, |history| runtime.block_on(async {
-                let database = crate::support::database::$backend::create().await;
-                history.run(&*database).await
-            }));
-        }
-    )+ };
-}
 mod of_all {
-    histories_of!(history, memory: 64, sqlite: 96, postgres: 20);
+    super::on_databases!(super::check_all; memory: 64, sqlite: 96, postgres: 20);
 }
 mod of_calls {
-    histories_of!(history_of_calls, sqlite: 48, postgres: 40);
+    super::on_databases!(super::check_calls; sqlite: 48, postgres: 40);
+}
+
+fn check_all(cases: u32, run: impl Fn(History) -> TestCaseResult) {
+    check(&history(), cases, run);
+}
+
+fn check_calls(cases: u32, run: impl Fn(History) -> TestCaseResult) {
+    check(&history_of_calls(), cases, run);
 }
 
 fn check(histories: &impl Strategy<Value = History>, cases: u32, run: impl Fn(History) -> TestCaseResult) {
     let persistence = FileFailurePersistence::Direct("tests/store/proptest-regressions/histories.txt");
-    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
     let config = Config {
-        cases: asked.unwrap_or(cases),
         failure_persistence: Some(Box::new(persistence)),
-        max_shrink_iters: 400,
         source_file: Some(file!()),
-        ..Config::default()
+        ..property::config(cases, 400)
     };
-    if let Err(error) = TestRunner::new(config).run(histories, run) {
-        panic!("{error}");
-    }
+    property::check(config, histories, run);
 }
 
 #[derive(Debug, Clone)]

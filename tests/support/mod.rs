@@ -1,5 +1,5 @@
 //! What tests share: random values of the model (`arbitrary`), filters (`filters`)
-//! and queries (`queries`, `queries_about`) over them, databases of a test's own, open to any store
+//! and queries (`queries`, `queries_about`) over them, how many cases of them are tried (`property`), databases of a test's own, open to any store
 //! (`database`) or bare (`directory`, `postgres`; `cluster` with a server of its own, `proxy` to cut the way to it), the
 //! real server (`process`), who talks to it (`http`, `sender`, `load`) and what it says of itself (`ledger`), and a few
 //! plain spans.
@@ -22,6 +22,7 @@ pub(crate) mod load;
 pub(crate) mod outline;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod property;
 pub(crate) mod proxy;
 pub(crate) mod queries;
 pub(crate) mod queries_about;

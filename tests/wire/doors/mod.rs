@@ -14,11 +14,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::TestCaseResult;
 use tracewell::model::{Keyed, Resource, Span, SpanKind, TraceId, UnixNanos, Value};
 use tracewell::store::{Batch, SpanStore};
 
 use crate::support::database::{AT_ONCE, Database};
+use crate::support::property::{self, on_databases};
 use crate::support::span;
 use asked::Doors;
 use told::{Line, Told, Trace};
@@ -40,29 +41,10 @@ const NAMES: [&str; 3] = ["get", "load", "put"];
 const KEYS: [&str; 2] = ["color", "size"];
 const VALUES: [&str; 3] = ["blue", "green", "red"];
 
-/// A test for each store, with as many cases as it runs through in some ten seconds, or as many as the variable
-/// `PROPTEST_CASES` asks for.
-macro_rules! doors_of {
-    ($($backend:ident: $cases:literal),+) => { $(
-        #[test]
-        fn $backend() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            check($cases, |case| runtime.block_on(async {
-                let database = crate::support::database::$backend::create().await;
-                case.run(&*database).await
-            }));
-        }
-    )+ };
-}
-doors_of!(sqlite: 24, postgres: 12, postgres_compacted: 10);
+on_databases!(check; sqlite: 24, postgres: 12, postgres_compacted: 10);
 
 fn check(cases: u32, run: impl Fn(Case) -> TestCaseResult) {
-    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
-    let config =
-        Config { cases: asked.unwrap_or(cases), failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
-    if let Err(error) = TestRunner::new(config).run(&cases_of(), run) {
-        panic!("{error}");
-    }
+    property::check(property::config(cases, 60), &cases_of(), run);
 }
 
 /// Spans in the order in which they arrive, and what is asked.

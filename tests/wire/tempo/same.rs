@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::TestCaseResult;
 use prost::Message;
 use prost_types::Timestamp;
 use tracewell::model::{Span, SpanId};
@@ -18,31 +18,13 @@ use tracewell::store::Batch;
 use super::Served;
 use super::strict::SearchResponse;
 use crate::support::database::Database;
+use crate::support::property::{self, on_databases};
 use crate::support::{arbitrary, queries, queries_about};
 
-/// A test for each store, with as many questions as it answers in some ten seconds, or as many as the variable
-/// `PROPTEST_CASES` asks for.
-macro_rules! questions_of {
-    ($($backend:ident: $cases:literal),+) => { $(
-        #[test]
-        fn $backend() {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            check($cases, |case| runtime.block_on(async {
-                let database = crate::support::database::$backend::create().await;
-                case.run(&*database).await
-            }));
-        }
-    )+ };
-}
-questions_of!(memory: 200, sqlite: 40, postgres: 12, postgres_compacted: 10);
+on_databases!(check; memory: 200, sqlite: 40, postgres: 12, postgres_compacted: 10);
 
 fn check(cases: u32, run: impl Fn(Case) -> TestCaseResult) {
-    let asked = std::env::var_os("PROPTEST_CASES").map(|_| Config::default().cases);
-    let config =
-        Config { cases: asked.unwrap_or(cases), failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    if let Err(error) = TestRunner::new(config).run(&cases_of(), run) {
-        panic!("{error}");
-    }
+    property::check(property::config(cases, 200), &cases_of(), run);
 }
 
 #[derive(Debug, Clone)]

@@ -93,9 +93,9 @@ const LEFT: &str = "\
 impl StartColumns {
     /// The statement that reads blocks `$2` (bigint[]) of the hours `$1` (timestamptz[]); `$3` is the moment as of which is asked.
     ///
-    /// When durations and neither attributes nor parents are asked for, a block with few spans of the right durations is read as if it had no
-    /// other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds, and `$6` how many
-    /// spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored; and `$5` (text[]) those that
+    /// When durations and neither attributes nor parents are asked for, a block with few spans of the right durations is read
+    /// as if it had no other ones: `$4` and `$5` (bigint) are the least and the greatest duration in units of 2^24 nanoseconds,
+    /// and `$6` how many spans are few. When attributes are asked for, `$4` (text[]) are their keys as they are stored; and `$5` (text[]) those that
     /// are looked for elsewhere, when they are.
     pub(crate) fn statement(self) -> String {
         let (columns, left) = (self.columns(), if self.is_cut() { LEFT } else { "" });
