@@ -75,6 +75,32 @@ async fn more_come_when_they_were_read() {
     store.close().await;
 }
 
+/// Scenario: a block has more spans that are looked for than are given at once. Guarantee: it is not said that these are all, and
+/// the rest comes when it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_block_comes_later() {
+    let database = postgres().await;
+    let store = database.open().await;
+    let all = spans(1_500);
+    store.write(&[batch(&all)]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    let condition = Condition::Attribute { within: Within::Span, key: "own".to_owned(), is: AttributeIs::There };
+    let asked = Scan { filter: Filter::Is(condition), limit: 10, ..scan(SearchFields::default()) };
+    let (none, mut found, mut pages) = (parts(&[]), Vec::new(), Vec::new());
+    loop {
+        let before = found.last().copied();
+        let outlines = store.scan_outlines(Scan { before, ..asked.clone() }, &none).await.unwrap().unwrap();
+        found.extend(of(&outlines, &all, &none));
+        pages.push(outlines.spans.len());
+        if outlines.is_all {
+            break;
+        }
+    }
+    assert_eq!(pages, [1_024, 476]);
+    assert!(found.into_iter().eq(all.iter().rev().map(|span| ids(span.key()))));
+    store.close().await;
+}
+
 /// Scenario: rows that are not history yet lie above a block, and beside it. Guarantee: what comes is complete down to the last
 /// one, as of an earlier moment, too, and from any place on; all parts together are all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tracewell::model::{Attributes, Span, SpanKey};
+use tracewell::model::{Attributes, Parts, Span, SpanKey};
 use tracewell::traceql;
 use tracewell::traceql::evaluate::{Spanset, Trace, spansets};
 use tracewell::traceql::plan::{Plan, Reach, text_of};
@@ -24,6 +24,40 @@ fn queries_are_planned_as_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Scenario: queries for which a part of each span is enough, and such for which it is not. Guarantee: the part is what they look
+/// at.
+#[test]
+fn outlines_have_what_is_looked_at() {
+    let texts = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+    let parts = |keys: &[&str], parent, scope, elsewhere: &[&str]| {
+        Some(Parts { keys: texts(keys), parent, scope, elsewhere: texts(elsewhere) })
+    };
+    for (query, expected) in [
+        ("{ }", parts(&[], false, false, &[])),
+        ("{ duration > 1s } || { kind = server && resource.a = 1 }", parts(&[], false, false, &[])),
+        ("{ span.a = 1 && name = `b` } | select(span.c)", parts(&["a", "c"], false, false, &[])),
+        ("{ .a = 1 }", parts(&["a"], false, true, &["a"])),
+        ("{ span:parentID = `0000000000000001` }", parts(&[], true, false, &[])),
+        ("{ nestedSetParent < 0 }", parts(&[], true, false, &[])),
+        ("{ instrumentation:name = `a` }", parts(&[], false, true, &[])),
+        ("{ instrumentation.a = 1 }", parts(&[], false, true, &[])),
+        ("{ statusMessage = `a` }", None),
+        ("{ event.a = 1 }", None),
+        ("{ link.a = 1 }", None),
+        ("{ event:name = `a` }", None),
+        ("{ } | select(event.a)", None),
+        ("{ traceDuration > 1s }", None),
+        ("{ name = `a` } && { name = `b` }", None),
+        ("{ } >> { }", None),
+        ("{ } | count() > 1", None),
+        ("{ } | by(name)", None),
+    ] {
+        let parsed = traceql::parse(query).unwrap_or_else(|error| panic!("{error}: {query}"));
+        let Body::Traces(pipeline) = &parsed.body else { panic!("no search: {query}") };
+        assert_eq!(Plan::of(pipeline).outline, expected, "{query}");
+    }
 }
 
 fn described(query: &str) -> Vec<String> {
