@@ -27,15 +27,13 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// When to cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// Instead of the first answer to a new connection, as a proxy does that finds nobody behind it.
-    AtHello,
     /// In the middle of the first data of a COPY.
     InCopy,
     /// In the middle of the rows of an insert.
     InInsert,
-    /// Instead of passing on the COMMIT.
+    /// Instead of passing on the COMMIT of a transaction that sent rows.
     BeforeCommit,
-    /// When the server has committed and says so, and before anybody hears of it.
+    /// When the server has committed such a one and says so, and before anybody hears of it.
     AfterCommit,
 }
 
@@ -50,12 +48,22 @@ impl Cut {
 pub(crate) struct Proxy {
     url: String,
     armed: Armed,
+    door: Arc<watch::Sender<DoorState>>,
     accepting: AbortHandle,
 }
 
 /// The cut that is to come next; the first connection that meets it takes it.
 #[derive(Clone)]
 struct Armed(Arc<watch::Sender<Option<Cut>>>);
+
+/// What becomes of a new connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DoorState {
+    Open,
+    Closed,
+    /// Closed, and somebody came.
+    Knocked,
+}
 
 impl Proxy {
     /// A way to the server of this URL, which has parameters already.
@@ -65,10 +73,11 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let armed = Armed(Arc::new(watch::Sender::new(None)));
-        let accepting = tokio::spawn(accept(listener, server, armed.clone())).abort_handle();
+        let door = Arc::new(watch::Sender::new(DoorState::Open));
+        let accepting = tokio::spawn(accept(listener, server, armed.clone(), Arc::clone(&door))).abort_handle();
         // Of parameters that are there twice, the last counts. What the client does by default asks for encryption.
         let url = format!("{url}&host=127.0.0.1&port={port}&sslmode=prefer");
-        Self { url, armed, accepting }
+        Self { url, armed, door, accepting }
     }
 
     /// The way through the proxy to the database of that URL.
@@ -86,6 +95,19 @@ impl Proxy {
         let mut armed = self.armed.0.subscribe();
         let made = timeout(A_WHILE, armed.wait_for(Option::is_none)).await.map(|made| made.is_ok());
         assert!(made.is_ok_and(|made| made), "there was nothing to cut");
+    }
+
+    /// From now on, who connects is hung up on instead of the first answer, as by a proxy that finds nobody behind it.
+    pub(crate) fn hang_up(&self) {
+        self.door.send_replace(DoorState::Closed);
+    }
+
+    /// Waits until somebody was hung up on, and lets the next ones through.
+    pub(crate) async fn let_through(&self) {
+        let mut door = self.door.subscribe();
+        let knocked = timeout(A_WHILE, door.wait_for(|door| *door == DoorState::Knocked)).await.is_ok();
+        assert!(knocked, "nobody came");
+        self.door.send_replace(DoorState::Open);
     }
 }
 
@@ -106,9 +128,9 @@ impl Armed {
     }
 }
 
-async fn accept(listener: TcpListener, server: (String, u16), armed: Armed) {
+async fn accept(listener: TcpListener, server: (String, u16), armed: Armed, door: Arc<watch::Sender<DoorState>>) {
     while let Ok((client, _)) = listener.accept().await {
-        let (server, armed) = (server.clone(), armed.clone());
+        let (server, armed, door) = (server.clone(), armed.clone(), Arc::clone(&door));
         tokio::spawn(async move {
             let server = TcpStream::connect(server).await?;
             // Small messages are passed on as they come.
@@ -118,7 +140,8 @@ async fn accept(listener: TcpListener, server: (String, u16), armed: Armed) {
             let (from_server, to_server) = server.into_split();
             let hello = read_body(&mut from_client, Vec::new()).await?;
             assert_eq!(hello, SSL_REQUEST);
-            if armed.take(Cut::AtHello) {
+            if *door.borrow() != DoorState::Open {
+                door.send_replace(DoorState::Knocked);
                 return Ok(());
             }
             to_client.write_all(b"N").await?;
@@ -140,13 +163,16 @@ async fn to_the_server(
 ) -> io::Result<()> {
     let startup = read_body(&mut client, Vec::new()).await?;
     server.write_all(&startup).await?;
+    let mut sent_rows = false;
     loop {
         let message = read_message(&mut client).await?;
-        let is_commit = message.starts_with(b"Q") && message.get(5..) == Some(b"COMMIT\0");
-        if message.starts_with(b"d") && armed.take(Cut::InCopy) {
+        let (is_copied, is_inserted) = (message.starts_with(b"d"), parameters(&message) == Some(COLUMNS));
+        sent_rows = is_copied || is_inserted || (sent_rows && !is_begin(&message));
+        let is_commit = sent_rows && message.starts_with(b"Q") && message.get(5..) == Some(b"COMMIT\0");
+        if is_copied && armed.take(Cut::InCopy) {
             return server.write_all(&message[..message.len() / 2]).await;
         }
-        if parameters(&message) == Some(COLUMNS) && armed.take(Cut::InInsert) {
+        if is_inserted && armed.take(Cut::InInsert) {
             return server.write_all(&message[..message.len() / 2]).await;
         }
         if is_commit && armed.take(Cut::BeforeCommit) {
@@ -174,6 +200,12 @@ async fn to_the_client(
             return Ok(());
         }
     }
+}
+
+/// Whether a message begins a transaction, rather than a savepoint within one.
+fn is_begin(message: &[u8]) -> bool {
+    let words = message.strip_prefix(b"Q").and_then(|message| message.get(4..9));
+    words.is_some_and(|words| words.eq_ignore_ascii_case(b"begin"))
 }
 
 /// How many parameters a message binds. It names a portal and a statement first, and then a format for each parameter.
