@@ -22,7 +22,7 @@ mod traceql;
 use super::Client;
 
 /// So many moments are looked at before anything is measured, at the most.
-const MOMENTS_MAX: usize = 100;
+const MOMENTS_MAX: usize = 300;
 const HOUR_SECONDS: u64 = 3_600;
 const FREQUENT: (&str, &str) = ("network.transport", "tcp");
 const RARE: (&str, i64) = ("http.response.status_code", 404);

@@ -116,8 +116,14 @@ fn hex_into(text: &str, target: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// In one go: by a `write!` for each byte, ids were a twentieth of what it takes to answer with a trace.
+fn write_hex<const N: usize>(bytes: &[u8; N], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut digits = [[0_u8; 2]; N];
+    for (pair, byte) in digits.iter_mut().zip(bytes) {
+        *pair =
+            [byte >> 4, byte & 0xf].map(|digit| if digit < 10 { b'0' | digit } else { digit.wrapping_add(b'a' - 10) });
+    }
+    f.write_str(std::str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
 }
 
 impl fmt::Display for TraceId {

@@ -19,6 +19,9 @@ use crate::store::{Outlines, Scan, SpanStore, StoreError, Watermark, Work};
 const WINDOW_FIRST_NANOS: u64 = 60_000_000_000;
 /// So much shorter is a window that was given up.
 const WINDOW_SHRINKS_BY: u64 = 16;
+/// So many times as many as are asked for may come when what was read has them: it is read again otherwise, when they are
+/// needed.
+const SPARE: usize = 7;
 /// A chunk of spans ends when they come to so many bytes, as [`size`] estimates them.
 const CHUNK_BYTES_MAX: usize = 16 << 20;
 
@@ -231,6 +234,7 @@ impl<'a> Sweep<'a> {
             as_of: Some(self.as_of),
             before: self.position.before(),
             limit,
+            spare: limit.saturating_mul(SPARE).min(self.chunks.max.saturating_sub(limit)),
             work: work.clone(),
         });
         async move {

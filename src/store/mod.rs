@@ -64,6 +64,8 @@ pub struct Scan {
     pub before: Option<SpanKey>,
     /// At most so many spans, exact copies counted once.
     pub limit: usize,
+    /// So many places beyond the limit may come, too, when what was read has them.
+    pub spare: usize,
     /// Counts what it takes.
     pub work: Work,
 }
@@ -73,7 +75,7 @@ impl Scan {
     #[must_use]
     pub fn of(search: Search) -> Self {
         let (filter, work) = (Filter::default(), Work::default());
-        Self { search, filter, as_of: None, before: None, limit: usize::MAX, work }
+        Self { search, filter, as_of: None, before: None, limit: usize::MAX, spare: 0, work }
     }
 }
 
@@ -188,7 +190,7 @@ pub trait SpanStore: Send + Sync + 'static {
     async fn scan_keys(&self, scan: Scan) -> Result<Vec<SpanKey>, StoreError>;
 
     /// The places of the spans of a scan that are less than the place of its `before`: each once, by descending place; the
-    /// limit counts them.
+    /// limit counts them, and what the scan has to spare.
     async fn scan_places(&self, scan: Scan) -> Result<Vec<TracePlace>, StoreError> {
         places::of_keys(&scan, |scan| self.scan_keys(scan)).await
     }

@@ -2,6 +2,7 @@
 //! when more were read, and never two of the same ids and start, which whole spans alone tell apart. That they are complete
 //! under any filter is tested with the filters.
 
+use regex::Regex;
 use tracewell::model::{
     AttributeIs, Condition, Filter, Parts, SearchFields, Span, SpanKey, TextIs, UnixNanos, Value, Within,
 };
@@ -98,6 +99,12 @@ async fn what_is_left_of_a_block_comes_later() {
     }
     assert_eq!(pages, [1_024, 476]);
     assert!(found.into_iter().eq(all.iter().rev().map(|span| ids(span.key()))));
+    // By what the database can not say of rows, places are gone through in pages, too.
+    let is = AttributeIs::Text(TextIs::Matching(Regex::new("...").unwrap()));
+    let condition = Condition::Attribute { within: Within::Span, key: "transport".to_owned(), is };
+    let asked = Scan { filter: Filter::Is(condition), ..scan(SearchFields::default()) };
+    let places = store.scan_places(asked).await.unwrap();
+    assert!(places.into_iter().eq(all.iter().rev().map(|span| (span.start, span.trace_id))));
     store.close().await;
 }
 

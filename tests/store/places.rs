@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use tracewell::model::{AttributeCondition, AttributeScope, SearchFields, Span, SpanKind, UnixNanos, Value};
+use tracewell::model::{AttributeCondition, AttributeScope, SearchFields, Span, SpanKey, SpanKind, UnixNanos, Value};
 use tracewell::store::{Counted, Scan, SpanStore, Work};
 
 use super::{batch, scan};
@@ -115,6 +115,43 @@ async fn places_are_those_of_the_values() {
                 assert_places(&*store, &asked, [&spans, &[]], &format!("{first:?}, {second:?}")).await;
             }
         }
+    }
+    store.close().await;
+}
+
+/// Scenario: of a block that begins and ends as another one, of one that ended before and of old rows that are not history, ten
+/// places are asked for, and others may come. Guarantee: those that the first two have come along, newest first, as far as the
+/// third has none; down to what there is to spare; each block is read once; and the rest comes behind the last of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn places_that_were_read_come_along() {
+    let database = crate::support::database::postgres::create().await;
+    let store = database.open().await;
+    let of = |service: &str, seconds: std::ops::Range<u64>, first: u64| {
+        let resource = crate::support::service(service);
+        let of = |number| {
+            let span = span(first + number, first + number, BEGIN + number * SECOND);
+            Span { resource: resource.clone(), ..span }
+        };
+        seconds.map(of).collect::<Vec<_>>()
+    };
+    let history = [of("a", 0..400, 1_000), of("b", 0..400, 2_000), of("c", 0..100, 3_000)].concat();
+    store.write(&[batch(&history)]).await.unwrap();
+    store.compact(&AT_ONCE).await.unwrap();
+    let rows = of("d", 0..5, 4_000);
+    store.write(&[batch(&rows)]).await.unwrap();
+    let all: BTreeSet<_> = history.iter().chain(&rows).map(|span| (span.start, span.trace_id)).collect();
+    let end = Some(UnixNanos(BEGIN + 399 * SECOND + 1));
+    for (spare, places_max, blocks) in [(0, 10, 2), (70, 80, 2), (500, 510, 2), (5_000, 600, 2)] {
+        let work = Work::default();
+        let asked = scan(SearchFields { start_max: end, ..SearchFields::default() });
+        let asked = Scan { limit: 10, spare, work: work.clone(), ..asked };
+        let places = store.scan_places(asked.clone()).await.unwrap();
+        assert!(places.iter().eq(all.iter().rev().take(places_max)), "{spare}: {}", places.len());
+        assert_eq!(work.of(Counted::BlocksRead), blocks, "{spare}");
+        let (start, trace_id) = *places.last().unwrap();
+        let before = Some(SpanKey::least(start, trace_id));
+        let rest = store.scan_places(Scan { before, limit: usize::MAX, spare: 0, ..asked }).await.unwrap();
+        assert!(rest.iter().eq(all.iter().rev().skip(places_max)), "{spare}: {}", rest.len());
     }
     store.close().await;
 }

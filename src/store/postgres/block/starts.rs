@@ -187,6 +187,8 @@ pub(crate) struct BlockStarts {
     pub(crate) spans: Vec<SpanStart>,
     /// How many spans the block has: as many, unless it was cut by durations.
     pub(crate) looked_at: usize,
+    /// The keys of the block's resources, each once; none unless asked for.
+    pub(crate) resource_ids: Vec<i64>,
     /// Name, kind and status of each shape; none unless asked for.
     pub(crate) shapes: Shapes,
     /// The ids of the spans; none unless asked for.
@@ -222,6 +224,7 @@ impl BlockStarts {
             block_id: columns.block_id,
             spans,
             looked_at: columns.looked_at,
+            resource_ids: columns.resource.map(|(_, ids)| ids).unwrap_or_default(),
             shapes: columns.shapes.unwrap_or_default(),
             ids: columns.ids.0,
             parents: columns.ids.1,

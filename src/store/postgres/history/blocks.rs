@@ -64,10 +64,7 @@ impl Blocks {
             Err(error) if is_damage(&error) => return self.open_singly(places, connection).await,
             Err(error) => return Err(meaning(error)),
         };
-        let mut blocks = Vec::with_capacity(rows.len());
-        for row in &rows {
-            blocks.extend(self.read(row, connection).await?);
-        }
+        let blocks = self.read(&rows, connection).await?;
         self.tell_of_lost(places, &rows, connection).await?;
         self.work.add(Counted::BlocksRead, blocks.len());
         Ok(blocks)
@@ -98,9 +95,7 @@ impl Blocks {
         for place in places {
             match fetch(&[*place], connection).await {
                 Ok(rows) => {
-                    for row in &rows {
-                        blocks.extend(self.read(row, connection).await?);
-                    }
+                    blocks.extend(self.read(&rows, connection).await?);
                     self.tell_of_lost(&[*place], &rows, connection).await?;
                 }
                 Err(error) if is_damage(&error) => {
@@ -114,26 +109,38 @@ impl Blocks {
         Ok(blocks)
     }
 
-    async fn read(&mut self, row: &PgRow, connection: &mut PgConnection) -> Result<Option<OpenBlock>, StoreError> {
-        let stored = match StoredBlock::read(row) {
-            Ok(stored) => stored,
-            Err(StoreError::Corrupt { what }) => {
-                let block_id = row.try_get(0).map_err(meaning)?;
-                self.damage.leave_out(block_id, &what, connection).await?;
-                return Ok(None);
+    /// Reads blocks, and at once what the spans of all of them refer to.
+    async fn read(&mut self, rows: &[PgRow], connection: &mut PgConnection) -> Result<Vec<OpenBlock>, StoreError> {
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            match StoredBlock::read(row) {
+                Ok(stored) => read.push(stored),
+                Err(StoreError::Corrupt { what }) => {
+                    let block_id = row.try_get(0).map_err(meaning)?;
+                    self.damage.leave_out(block_id, &what, connection).await?;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
-        };
-        self.dictionary.load(stored.references(), connection).await?;
+        }
+        self.dictionary.load(read.iter().flat_map(StoredBlock::references), connection).await?;
+        let mut blocks = Vec::with_capacity(read.len());
+        for stored in read {
+            blocks.push(self.opened(stored, connection).await?);
+        }
+        Ok(blocks)
+    }
+
+    /// Of a block that is not what was written, its traces may still be.
+    async fn opened(&self, stored: StoredBlock, connection: &mut PgConnection) -> Result<OpenBlock, StoreError> {
         if stored.is_whole {
-            return Ok(Some(OpenBlock { stored, unsound: Vec::new() }));
+            return Ok(OpenBlock { stored, unsound: Vec::new() });
         }
         let traces = stored.traces().iter();
         let unsound: Vec<_> = traces.filter(|trace| stored.spans_of(trace, &self.dictionary).is_err()).collect();
         let what = format!("its checksum is wrong; of its traces, {} of {} are", unsound.len(), stored.traces().len());
         let unsound = unsound.into_iter().map(|trace| trace.places.clone()).collect();
         self.damage.leave_out(stored.block_id, &what, connection).await?;
-        Ok(Some(OpenBlock { stored, unsound }))
+        Ok(OpenBlock { stored, unsound })
     }
 
     /// Gives the spans at these places among the block's heads to `each`, with their places.
@@ -223,9 +230,7 @@ impl Blocks {
             Err(error) => return Err(meaning(error)),
         };
         let read: Vec<_> = rows.iter().filter_map(|row| StoredBlock::read(row).ok()).collect();
-        for stored in &read {
-            self.dictionary.load(stored.references(), connection).await?;
-        }
+        self.dictionary.load(read.iter().flat_map(StoredBlock::references), connection).await?;
         self.work.add(Counted::BlocksRead, read.len());
         Ok(read.into_iter().filter_map(|stored| self.slice_of(stored)).collect())
     }

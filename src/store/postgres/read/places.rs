@@ -49,7 +49,7 @@ impl Reader {
             let Some((start, trace_id)) = floor else { break };
             before = Some(SpanKey::least(start, trace_id));
         }
-        places.truncate(scan.limit);
+        places.truncate(scan.limit.saturating_add(scan.spare));
         Ok(Some(places))
     }
 
@@ -69,8 +69,7 @@ impl Reader {
         let between = Between { before, floor: rows_floor };
         let wanted_of_history = Wanted { scan, told, between, limit: wanted };
         let found = newest_places(wanted_of_history, &mut blocks, &mut transaction).await?;
-        let Some(found) = found else { return Ok(None) };
-        let found_floor = found.first().copied().filter(|_| found.len() >= wanted);
+        let Some((found, found_floor)) = found else { return Ok(None) };
         let floor = rows_floor.as_ref().map(place).max(found_floor);
         Ok(Some((hot.into_iter().chain(found).collect(), floor)))
     }
@@ -83,7 +82,7 @@ struct Asked<'s> {
     /// What is known of the scan's filter.
     told: &'s Told,
     before: Option<SpanKey>,
-    /// At most so many places of the history,
+    /// So many places of the history, and what the scan has to spare,
     wanted: usize,
     /// and those of so many rows.
     rows: usize,

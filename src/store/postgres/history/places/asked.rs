@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::filtered::{Filtered, Needs};
 use crate::model::{
-    AttributeCondition, AttributeScope, Condition, Filter, Keyed, Parts, Resource, Search, SpanKey, SpanKind,
-    StatusCode, Value,
+    AttributeCondition, AttributeScope, Condition, Filter, Parts, Resource, Search, SpanKey, SpanKind, StatusCode,
+    Value,
 };
 use crate::store::postgres::block::{BlockStarts, Having, SpanStart, StartColumns};
 use crate::store::postgres::history::Between;
@@ -180,14 +180,11 @@ type InSpan<'b> = Option<Having<'b, bool, Box<dyn Fn(&Value) -> bool + 'b>>>;
 impl<'b> Referred<'b> {
     fn of(asked: &Asked<'b>, block: &'b BlockStarts, dictionary: &Dictionary) -> Self {
         let search = asked.search;
-        let mut resources = HashMap::new();
-        if asked.columns.resources {
-            for start in &block.spans {
-                let resource = || dictionary.resource(start.resource_id).map_err(|error| what(&error));
-                let of = |resource: &Keyed<Resource>| OfResource::of(resource, search);
-                resources.entry(start.resource_id).or_insert_with(|| resource().map(|resource| of(&resource)));
-            }
-        }
+        let of_resource = |id: &i64| {
+            let resource = dictionary.resource(*id).map_err(|error| what(&error));
+            (*id, resource.map(|resource| OfResource::of(&resource, search)))
+        };
+        let resources = block.resource_ids.iter().map(of_resource).collect();
         let in_span = |condition: &'b AttributeCondition| match condition.scope {
             AttributeScope::Resource => None,
             AttributeScope::Span | AttributeScope::Any => {

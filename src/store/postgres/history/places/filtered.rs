@@ -143,11 +143,8 @@ impl<'b> Filtered<'b> {
 
     /// What is the same for all spans of a resource.
     fn by_resource(self, holds: impl Fn(&Resource) -> bool) -> Holds<'b> {
-        let mut resources = HashMap::new();
-        for start in &self.block.spans {
-            let of = |id: i64| self.dictionary.resource(id).ok().map(|resource| holds(&resource));
-            resources.entry(start.resource_id).or_insert_with(|| of(start.resource_id));
-        }
+        let of = |id: &i64| (*id, self.dictionary.resource(*id).ok().map(|resource| holds(&resource)));
+        let resources: HashMap<_, _> = self.block.resource_ids.iter().map(of).collect();
         Box::new(move |_, start| resources.get(&start.resource_id).copied().flatten())
     }
 }

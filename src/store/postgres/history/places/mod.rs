@@ -33,21 +33,29 @@ pub(in crate::store::postgres) fn is_of_starts(scan: &Scan) -> bool {
     !Needs::of(&scan.filter).is_more
 }
 
-/// The greatest places of the spans that are looked for, so many as are wanted if there are so many; `None` when events or
-/// links of theirs have to be looked at. [`is_of_starts`] says yes to the scan.
+/// The greatest places that were found, and the least of which nothing above is missing; `None` when nothing is.
+pub(in crate::store::postgres) type Found = (BTreeSet<TracePlace>, Option<TracePlace>);
+
+/// The greatest places of the spans that are looked for, so many as are wanted if there are so many, and what the scan has to
+/// spare; `None` when events or links of theirs have to be looked at. [`is_of_starts`] says yes to the scan.
 pub(in crate::store::postgres) async fn newest_places(
     wanted: Wanted<'_>,
     blocks: &mut Blocks,
     connection: &mut PgConnection,
-) -> Result<Option<BTreeSet<TracePlace>>, StoreError> {
+) -> Result<Option<Found>, StoreError> {
     let Wanted { scan, between, limit, .. } = wanted;
     let asked = Asked::of(scan, between, None);
-    let mut found = Newest { places: BTreeSet::new(), limit };
+    let mut found = Newest { places: BTreeSet::new(), limit, limit_max: limit.saturating_add(scan.spare) };
     let mut walk = Walk::new(READ_BLOCKS_MAX);
     loop {
-        let candidates = walk.next(wanted, |next| found.is_complete(next), connection).await?;
+        let mut horizon = None;
+        let is_enough = |next: Micros| {
+            horizon = Some(next);
+            found.is_complete(next)
+        };
+        let candidates = walk.next(wanted, is_enough, connection).await?;
         if candidates.is_empty() {
-            return Ok(Some(found.places));
+            return Ok(Some(found.certain(horizon)));
         }
         for block in blocks.starts(&candidates, &asked, connection).await? {
             scan.work.add(Counted::SpansRead, block.looked_at);
@@ -61,28 +69,41 @@ pub(in crate::store::postgres) async fn newest_places(
     }
 }
 
-/// The newest places that were found, at most so many.
+/// The newest places that were found.
 struct Newest {
     places: BTreeSet<TracePlace>,
+    /// So many are wanted,
     limit: usize,
+    /// and so many are kept.
+    limit_max: usize,
 }
 
 impl Newest {
     /// Whether as many are found as are wanted, and none of the next blocks, whose spans begin no later, holds a newer one.
     fn is_complete(&self, next: Micros) -> bool {
-        let least = self.places.first().filter(|_| self.places.len() >= self.limit);
-        least.map_or(self.limit == 0, |(least, _)| next.0 < least.to_micros_and_nanos().0)
+        let Some(last) = self.limit.checked_sub(1) else { return true };
+        self.places.iter().nth_back(last).is_some_and(|(least, _)| next.0 < least.to_micros_and_nanos().0)
+    }
+
+    /// Those that begin after the horizon, behind which blocks were not read.
+    fn certain(mut self, horizon: Option<Micros>) -> Found {
+        let may_be_more = self.places.len() >= self.limit_max || horizon.is_some();
+        if let Some(horizon) = horizon {
+            self.places.retain(|(start, _)| start.to_micros_and_nanos().0 > horizon.0);
+        }
+        let floor = self.places.first().copied().filter(|_| may_be_more);
+        (self.places, floor)
     }
 }
 
 impl Finding for Newest {
     fn is_late(&self, place: TracePlace) -> bool {
-        self.places.len() >= self.limit && self.places.first().is_some_and(|least| place <= *least)
+        self.places.len() >= self.limit_max && self.places.first().is_some_and(|least| place <= *least)
     }
 
     fn take(&mut self, _: usize, start: &SpanStart) -> Result<(), String> {
         self.places.insert((start.start, start.trace_id));
-        if self.places.len() > self.limit {
+        if self.places.len() > self.limit_max {
             self.places.pop_first();
         }
         Ok(())
@@ -116,7 +137,7 @@ impl Blocks {
             Err(error) => return Err(meaning(error)),
         }
         if asked.columns.resources {
-            let ids = all.iter().flat_map(|block| block.spans.iter().map(|span| span.resource_id)).collect();
+            let ids = all.iter().flat_map(|block| &block.resource_ids).copied().collect();
             self.dictionary.load_resources(ids, connection).await?;
         }
         let scope_ids = all.iter().flat_map(|block| &block.scope_ids).copied().collect();
