@@ -99,11 +99,30 @@ impl Json {
         }
     }
 
-    /// A text.
+    /// A text. Most have nothing to escape.
     pub fn string(&mut self, text: &str) {
         self.comma();
-        // A text is always JSON.
-        self.text.push_str(&serde_json::to_string(text).unwrap_or_default());
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.text.push('"');
+            self.text.push_str(text);
+            self.text.push('"');
+        } else {
+            // A text is always JSON.
+            self.text.push_str(&serde_json::to_string(text).unwrap_or_default());
+        }
+    }
+
+    /// A number, as a number.
+    pub fn integer(&mut self, number: impl Into<i128>) {
+        self.comma();
+        // Writing to a String can not fail.
+        let _ = write!(self.text, "{}", number.into());
+    }
+
+    /// What is JSON already.
+    pub fn raw(&mut self, json: &str) {
+        self.comma();
+        self.text.push_str(json);
     }
 
     /// A field that is a text; left out when that is empty.
@@ -119,14 +138,15 @@ impl Json {
         let number = number.into();
         if number != 0 {
             self.name(name);
-            self.text.push_str(&number.to_string());
+            self.integer(number);
         }
     }
 
     /// A field that is an integer of 64 bits, 0 too.
     pub fn long(&mut self, name: &str, number: impl Into<i128>) {
         self.name(name);
-        self.string(&number.into().to_string());
+        // Writing to a String can not fail.
+        let _ = write!(self.text, "\"{}\"", number.into());
     }
 
     /// A field that is a double, 0 too.
@@ -146,15 +166,16 @@ impl Json {
     }
 
     fn id(&mut self, name: &str, id: &[u8]) {
-        let text = match self.form {
-            Form::Otlp => id.iter().fold(String::with_capacity(32), |mut hex, byte| {
-                // Writing to a String can not fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            }),
-            Form::Plain => STANDARD.encode(id),
-        };
-        self.text(name, &text);
+        if self.form == Form::Plain {
+            return self.text(name, &STANDARD.encode(id));
+        }
+        if !id.is_empty() {
+            self.name(name);
+            self.text.push('"');
+            let digits = id.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+            self.text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+            self.text.push('"');
+        }
     }
 
     /// An enum of which the name is known if it is defined.

@@ -18,6 +18,7 @@ use super::traces::{self, Form};
 use super::{JaegerDoor, in_time, json, names, noted, summaries};
 use crate::model::{Span, TraceId, UnixNanos};
 use crate::otlp::decode;
+use crate::otlp::encode_json::{self, Json as Out};
 
 mod metrics;
 mod search;
@@ -72,7 +73,7 @@ async fn services(State(door): Door, uri: Uri) -> Response<Body> {
     shown(in_time(query, async {
         let (_, is_pretty) = parameters(&uri, &[])?;
         let services = names::services(query).await?;
-        enveloped(&json!(services).to_string(), services.len(), Vec::new(), is_pretty)
+        enveloped(|out| out.raw(&json!(services).to_string()), services.len(), Vec::new(), is_pretty)
     }))
     .await
 }
@@ -85,7 +86,7 @@ async fn operations_of(State(door): Door, Path(service): Path<String>, uri: Uri)
         let operations = names::operations(query, &service, None).await?;
         let mut names: Vec<_> = operations.into_iter().map(|operation| operation.name).collect();
         names.dedup();
-        enveloped(&json!(names).to_string(), names.len(), Vec::new(), is_pretty)
+        enveloped(|out| out.raw(&json!(names).to_string()), names.len(), Vec::new(), is_pretty)
     }))
     .await
 }
@@ -99,7 +100,7 @@ async fn operations(State(door): Door, uri: Uri) -> Response<Body> {
         let operation =
             |one: &crate::model::Operation| json!({ "name": one.name, "spanKind": names::kind_name(one.kind) });
         let operations: Vec<_> = operations.iter().map(operation).collect();
-        enveloped(&json!(operations).to_string(), operations.len(), Vec::new(), is_pretty)
+        enveloped(|out| out.raw(&json!(operations).to_string()), operations.len(), Vec::new(), is_pretty)
     }))
     .await
 }
@@ -148,7 +149,7 @@ async fn dependencies(State(door): Door, uri: Uri) -> Response<Body> {
         let calls = summaries::calls(query, start, Some(end)).await?;
         let dependency = |((parent, child), count)| json!({ "parent": parent, "child": child, "callCount": count });
         let dependencies: Vec<_> = calls.into_iter().map(dependency).collect();
-        enveloped(&json!(dependencies).to_string(), dependencies.len(), Vec::new(), is_pretty)
+        enveloped(|out| out.raw(&json!(dependencies).to_string()), dependencies.len(), Vec::new(), is_pretty)
     }))
     .await
 }
@@ -168,7 +169,7 @@ fn before(asked: &Parameters, lookback_millis: u64) -> Result<(UnixNanos, UnixNa
 async fn step_min(uri: Uri) -> Response<Body> {
     shown(async {
         let (_, is_pretty) = parameters(&uri, &[])?;
-        enveloped(&metrics::STEP_MILLIS_MIN.to_string(), 0, Vec::new(), is_pretty)
+        enveloped(|out| out.raw(&metrics::STEP_MILLIS_MIN.to_string()), 0, Vec::new(), is_pretty)
     })
     .await
 }
@@ -226,29 +227,32 @@ fn error(status: StatusCode, message: &str, trace: Option<TraceId>) -> Json {
 /// Writes traces where nobody has to wait for it.
 async fn written(traces: Vec<Vec<Span>>, errors: Vec<Json>, is_pretty: bool) -> Answered {
     let write = move || {
-        let mut data = "[".to_owned();
-        for (at, spans) in traces.iter().enumerate() {
-            if at > 0 {
-                data.push(',');
-            }
-            if let Some(span) = spans.first() {
-                ui::write_trace(span.trace_id, spans, &mut data);
-            }
-        }
-        data.push(']');
-        enveloped(&data, traces.len(), errors, is_pretty)
+        let traces: Vec<_> = traces.iter().filter_map(|spans| Some((spans.first()?.trace_id, spans))).collect();
+        let data = |json: &mut Out| json.array(&traces, |json, (trace_id, spans)| ui::trace(json, *trace_id, spans));
+        enveloped(data, traces.len(), errors, is_pretty)
     };
     tokio::task::spawn_blocking(write).await.map_err(|error| Failure::Bug(Arc::new(error)))?
 }
 
-/// Data that is JSON already, in the envelope.
-fn enveloped(data: &str, total: usize, errors: Vec<Json>, is_pretty: bool) -> Answered {
+/// Data in the envelope.
+fn enveloped(data: impl FnOnce(&mut Out), total: usize, errors: Vec<Json>, is_pretty: bool) -> Answered {
     let errors = if errors.is_empty() { Json::Null } else { Json::Array(errors) };
-    let text = format!("{{\"data\":{data},\"total\":{total},\"limit\":0,\"offset\":0,\"errors\":{errors}}}");
+    let mut out = Out::new(encode_json::Form::Otlp);
+    out.object(|out| {
+        out.name("data");
+        data(out);
+        for (name, number) in [("total", total.to_string()), ("limit", "0".to_owned()), ("offset", "0".to_owned())] {
+            out.name(name);
+            out.raw(&number);
+        }
+        out.name("errors");
+        out.raw(&errors.to_string());
+    });
+    let text = out.into_bytes();
     if !is_pretty {
         return Ok(json(text));
     }
-    let value: Json = serde_json::from_str(&text).map_err(|error| Failure::Bug(Arc::new(error)))?;
+    let value: Json = serde_json::from_slice(&text).map_err(|error| Failure::Bug(Arc::new(error)))?;
     Ok(json(format!("{value:#}")))
 }
 

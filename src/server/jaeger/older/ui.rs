@@ -3,15 +3,16 @@
 //! A pure conversion. Envelopes, statuses and paths are the door's; what is changed in a trace before it is shown is in
 //! `adjust.rs`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::{Arguments, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Tree, json};
 
 use super::super::names::KINDS;
-use crate::model::{Attribute, Attributes, Event, Link, Resource, Span, StatusCode, TraceId, UnixNanos, Value};
+use crate::model::{Attributes, Event, Link, Resource, Span, StatusCode, TraceId, UnixNanos, Value};
+use crate::otlp::encode_json::Json;
 
 /// Beyond this, a reader in JavaScript would round a whole number: it is sent as a text.
 const EXACT_INT_MAX: u64 = 1 << 53;
@@ -19,60 +20,89 @@ const NANOS_PER_MICRO: u64 = 1_000;
 /// The attribute by which the bridge from `OpenTracing` says what a link is.
 const REFERENCE_TYPE: &str = "opentracing.ref_type";
 
-/// Writes one trace; its spans are in the order given. One span at a time is a tree: a trace may have many.
-pub(super) fn write_trace(trace_id: TraceId, spans: &[Span], out: &mut String) {
+/// Writes one trace; its spans are in the order given.
+pub(super) fn trace(json: &mut Json, trace_id: TraceId, spans: &[Span]) {
     let mut processes = Processes::default();
-    write_out(out, format_args!("{{\"traceID\":\"{}\",\"spans\":[", trace_id_text(trace_id)));
-    for (at, one) in spans.iter().enumerate() {
-        let comma = if at == 0 { "" } else { "," };
-        write_out(out, format_args!("{comma}{}", span(one, &processes.name(one))));
-    }
-    let processes = Json::Object(processes.shown);
-    write_out(out, format_args!("],\"processes\":{processes},\"warnings\":null}}"));
-}
-
-/// Writing to a text can not fail.
-fn write_out(out: &mut String, text: Arguments<'_>) {
-    let _ = out.write_fmt(text);
-}
-
-/// Resources, each under a name of its own: `p1`, `p2`, and so on.
-#[derive(Default)]
-struct Processes {
-    names: HashMap<i64, String>,
-    shown: Map<String, Json>,
-}
-
-impl Processes {
-    fn name(&mut self, span: &Span) -> String {
-        let next = self.names.len().saturating_add(1);
-        let name = self.names.entry(span.resource.key()).or_insert_with(|| {
-            let name = format!("p{next}");
-            self.shown.insert(name.clone(), process(&span.resource));
-            name
+    json.object(|json| {
+        text(json, "traceID", &trace_id_text(trace_id));
+        json.name("spans");
+        json.array(&processes.of(spans), |json, (span, process)| self::span(json, span, &name(*process)));
+        json.name("processes");
+        json.object(|json| {
+            for (number, resource) in (1..).zip(&processes.shown) {
+                json.key(&name(number));
+                self::process(json, resource);
+            }
         });
-        name.clone()
+        null(json, "warnings");
+    });
+}
+
+/// Resources, each with a number of its own.
+#[derive(Default)]
+struct Processes<'s> {
+    numbers: HashMap<i64, usize>,
+    shown: Vec<&'s Resource>,
+}
+
+impl<'s> Processes<'s> {
+    /// The spans with the numbers of their resources.
+    fn of(&mut self, spans: &'s [Span]) -> Vec<(&'s Span, usize)> {
+        let number = |span: &'s Span| {
+            let number = *self.numbers.entry(span.resource.key()).or_insert_with(|| {
+                self.shown.push(&span.resource);
+                self.shown.len()
+            });
+            (span, number)
+        };
+        spans.iter().map(number).collect()
     }
 }
 
-fn process(resource: &Resource) -> Json {
-    let others = resource.attributes.iter().filter(|attribute| attribute.key != "service.name");
-    json!({ "serviceName": resource.service(), "tags": others.map(tag).collect::<Vec<_>>() })
+/// `p1`, `p2`, and so on.
+fn name(process: usize) -> String {
+    format!("p{process}")
 }
 
-fn span(span: &Span, process: &str) -> Json {
-    json!({
-        "traceID": trace_id_text(span.trace_id),
-        "spanID": span.span_id.to_string(),
-        "operationName": span.name,
-        "references": references(span),
-        "startTime": micros(span.start),
-        "duration": span.duration_nanos().checked_div(NANOS_PER_MICRO),
-        "tags": tags(span),
-        "logs": span.events.iter().map(log).collect::<Vec<_>>(),
-        "processID": process,
-        "warnings": null,
-    })
+fn process(json: &mut Json, resource: &Resource) {
+    let others = resource.attributes.iter().filter(|attribute| attribute.key != "service.name");
+    let others: Vec<Tag<'_>> = others.map(|other| (&other.key[..], Cow::Borrowed(&other.value))).collect();
+    json.object(|json| {
+        text(json, "serviceName", resource.service());
+        json.name("tags");
+        json.array(&others, tag);
+    });
+}
+
+fn span(json: &mut Json, span: &Span, process: &str) {
+    json.object(|json| {
+        text(json, "traceID", &trace_id_text(span.trace_id));
+        text(json, "spanID", &span.span_id.to_string());
+        text(json, "operationName", &span.name);
+        json.name("references");
+        json.array(&references(span), reference);
+        json.name("startTime");
+        json.integer(micros(span.start));
+        json.name("duration");
+        json.integer(span.duration_nanos() / NANOS_PER_MICRO);
+        json.name("tags");
+        json.array(&tags(span), tag);
+        json.name("logs");
+        json.array(&span.events, log);
+        text(json, "processID", process);
+        null(json, "warnings");
+    });
+}
+
+/// A field that is a text, an empty one too.
+fn text(json: &mut Json, name: &str, text: &str) {
+    json.name(name);
+    json.string(text);
+}
+
+fn null(json: &mut Json, name: &str) {
+    json.name(name);
+    json.raw("null");
 }
 
 /// An id of 64 bits has 16 digits.
@@ -81,25 +111,35 @@ pub(super) fn trace_id_text(id: TraceId) -> String {
     text.strip_prefix("0000000000000000").map(ToOwned::to_owned).unwrap_or(text)
 }
 
+/// How a span refers to another one: the kind, and the other's ids.
+type Reference = (&'static str, TraceId, String);
+
 /// The parent first, then the links. A link without ids points nowhere, and is not shown.
-fn references(span: &Span) -> Vec<Json> {
-    let reference = |kind: &str, trace_id: TraceId, span_id: String| json!({ "refType": kind, "traceID": trace_id_text(trace_id), "spanID": span_id });
-    let parent = span.parent_span_id.map(|id| reference("CHILD_OF", span.trace_id, id.to_string()));
-    let links = span
-        .links
-        .iter()
-        .filter_map(|link| Some(reference(reference_type(link), link.trace_id?, link.span_id?.to_string())));
+fn references(span: &Span) -> Vec<Reference> {
+    let parent = span.parent_span_id.map(|id| ("CHILD_OF", span.trace_id, id.to_string()));
+    let links = span.links.iter();
+    let links = links.filter_map(|link| Some((reference_type(link), link.trace_id?, link.span_id?.to_string())));
     parent.into_iter().chain(links).collect()
+}
+
+fn reference(json: &mut Json, (kind, trace_id, span_id): &Reference) {
+    json.object(|json| {
+        text(json, "refType", kind);
+        text(json, "traceID", &trace_id_text(*trace_id));
+        text(json, "spanID", span_id);
+    });
 }
 
 fn reference_type(link: &Link) -> &'static str {
     if link.attributes.get_text(REFERENCE_TYPE) == Some("child_of") { "CHILD_OF" } else { "FOLLOWS_FROM" }
 }
 
+type Tag<'s> = (&'s str, Cow<'s, Value>);
+
 /// The span's attributes, and what else it has that Jaeger shows as such.
-fn tags(span: &Span) -> Vec<Json> {
-    let mut tags: Vec<_> = span.attributes.iter().map(tag).collect();
-    let mut add = |key: &str, value: Value| tags.push(tag(&Attribute { key: key.to_owned(), value }));
+fn tags(span: &Span) -> Vec<Tag<'_>> {
+    let mut tags = own(&span.attributes);
+    let mut add = |key, value| tags.push((key, Cow::Owned(value)));
     for (key, text) in [("otel.scope.name", &span.scope.name), ("otel.scope.version", &span.scope.version)] {
         if !text.is_empty() {
             add(key, Value::String(text.clone()));
@@ -125,49 +165,72 @@ fn tags(span: &Span) -> Vec<Json> {
     tags
 }
 
-/// An event, its name among its fields.
-fn log(event: &Event) -> Json {
-    let name = Attribute { key: "event".to_owned(), value: Value::String(event.name.clone()) };
-    let name = Some(&name).filter(|name| name.value != Value::from(""));
-    let fields: Vec<_> = name.into_iter().chain(&event.attributes).map(tag).collect();
-    json!({ "timestamp": micros(event.time), "fields": fields })
+fn own(attributes: &Attributes) -> Vec<Tag<'_>> {
+    attributes.iter().map(|attribute| (&attribute.key[..], Cow::Borrowed(&attribute.value))).collect()
 }
 
-fn tag(attribute: &Attribute) -> Json {
-    let (kind, value) = match &attribute.value {
-        Value::Bool(value) => ("bool", json!(value)),
-        Value::Int(value) if value.unsigned_abs() > EXACT_INT_MAX => ("int64", json!(value.to_string())),
-        Value::Int(value) => ("int64", json!(value)),
-        Value::Double(value) if value.is_finite() => ("float64", json!(value)),
-        // JSON has no number for it.
-        Value::Double(value) => ("float64", json!(value.to_string())),
-        Value::Bytes(bytes) => ("binary", json!(STANDARD.encode(bytes))),
-        Value::String(text) => ("string", json!(text)),
-        Value::Null => ("string", json!("")),
-        list_or_map @ (Value::Array(_) | Value::Map(_)) => ("string", json!(plain(list_or_map).to_string())),
-    };
-    json!({ "key": attribute.key, "type": kind, "value": value })
+/// An event, its name among its fields.
+fn log(json: &mut Json, event: &Event) {
+    let mut fields = own(&event.attributes);
+    if !event.name.is_empty() {
+        fields.insert(0, ("event", Cow::Owned(Value::String(event.name.clone()))));
+    }
+    json.object(|json| {
+        json.name("timestamp");
+        json.integer(micros(event.time));
+        json.name("fields");
+        json.array(&fields, tag);
+    });
+}
+
+fn tag(json: &mut Json, (key, value): &Tag<'_>) {
+    json.object(|json| {
+        text(json, "key", key);
+        let kind = match &**value {
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int64",
+            Value::Double(_) => "float64",
+            Value::Bytes(_) => "binary",
+            Value::String(_) | Value::Null | Value::Array(_) | Value::Map(_) => "string",
+        };
+        text(json, "type", kind);
+        match &**value {
+            Value::Double(value) if value.is_finite() => return json.double("value", *value),
+            _ => json.name("value"),
+        }
+        match &**value {
+            Value::Bool(value) => json.raw(if *value { "true" } else { "false" }),
+            Value::Int(value) if value.unsigned_abs() > EXACT_INT_MAX => json.string(&value.to_string()),
+            Value::Int(value) => json.integer(*value),
+            // JSON has no number for it.
+            Value::Double(value) => json.string(&value.to_string()),
+            Value::Bytes(bytes) => json.string(&STANDARD.encode(bytes)),
+            Value::String(text) => json.string(text),
+            Value::Null => json.string(""),
+            list_or_map @ (Value::Array(_) | Value::Map(_)) => json.string(&plain(list_or_map).to_string()),
+        }
+    });
 }
 
 /// A value as JSON has it, without types.
-fn plain(value: &Value) -> Json {
+fn plain(value: &Value) -> Tree {
     match value {
-        Value::Null => Json::Null,
+        Value::Null => Tree::Null,
         Value::String(text) => json!(text),
         Value::Bool(value) => json!(value),
         Value::Int(value) => json!(value),
         Value::Double(value) if value.is_finite() => json!(value),
         Value::Double(value) => json!(value.to_string()),
         Value::Bytes(bytes) => json!(STANDARD.encode(bytes)),
-        Value::Array(values) => Json::Array(values.iter().map(plain).collect()),
+        Value::Array(values) => Tree::Array(values.iter().map(plain).collect()),
         Value::Map(attributes) => object(attributes),
     }
 }
 
-fn object(attributes: &Attributes) -> Json {
-    Json::Object(attributes.iter().map(|attribute| (attribute.key.clone(), plain(&attribute.value))).collect())
+fn object(attributes: &Attributes) -> Tree {
+    Tree::Object(attributes.iter().map(|attribute| (attribute.key.clone(), plain(&attribute.value))).collect())
 }
 
-fn micros(time: UnixNanos) -> Option<u64> {
-    time.0.checked_div(NANOS_PER_MICRO)
+fn micros(time: UnixNanos) -> u64 {
+    time.0 / NANOS_PER_MICRO
 }

@@ -215,14 +215,16 @@ fn attributes(text: &str) -> Result<Vec<(String, Value)>, Failure> {
 /// Writes traces where nobody has to wait for it.
 async fn written(traces: Vec<Vec<Span>>) -> Answered {
     let write = move || {
-        let mut data = encode::traces_data([]);
-        for spans in &traces {
-            data.resource_spans.extend(encode::traces_data(spans).resource_spans);
+        let mut groups = Vec::new();
+        for spans in traces {
+            groups.extend(encode::traces_data(&spans).resource_spans);
         }
-        let mut text = b"{\"result\":".to_vec();
-        text.extend(encode_json::traces_data(&data));
-        text.push(b'}');
-        text
+        let mut json = encode_json::Json::new(encode_json::Form::Otlp);
+        json.object(|json| {
+            json.name("result");
+            json.object(|json| json.resource_spans("resourceSpans", &groups));
+        });
+        json.into_bytes()
     };
     let text = tokio::task::spawn_blocking(write).await.map_err(|error| Failure::Bug(Arc::new(error)))?;
     Ok(json(text))
