@@ -19,6 +19,7 @@ pub mod trace;
 pub use attribute::{Attribute, Attributes, Value};
 pub use filter::{AttributeIs, Condition, Filter, TextIs, Within};
 pub use histogram::Histogram;
+pub(crate) use id::hex;
 pub use id::{IdError, SpanId, TraceId};
 pub use listing::{Listed, Listing};
 pub use parts::Parts;

@@ -16,6 +16,8 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 
+use crate::model::hex;
+
 /// The JSON of these spans: an `ExportTraceServiceRequest`, which looks like a `TracesData`.
 #[must_use]
 pub fn traces_data(data: &TracesData) -> Vec<u8> {
@@ -172,8 +174,7 @@ impl Json {
         if !id.is_empty() {
             self.name(name);
             self.text.push('"');
-            let digits = id.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-            self.text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+            self.text.extend(hex(id));
             self.text.push('"');
         }
     }
@@ -351,7 +352,7 @@ mod tests {
         let map = Attributes(vec![Attribute { key: String::new(), value: Value::Bytes(vec![0, 255]) }]);
         [
             ("null", Value::Null),
-            ("text", Value::String("quote \" line \n zero \0 é".to_owned())),
+            ("text", Value::String("quote \" backslash \\ line \n zero \0 é".to_owned())),
             ("empty", Value::String(String::new())),
             ("no", Value::Bool(false)),
             ("int", Value::Int(i64::MIN)),

@@ -241,9 +241,9 @@ fn enveloped(data: impl FnOnce(&mut Out), total: usize, errors: Vec<Json>, is_pr
     out.object(|out| {
         out.name("data");
         data(out);
-        for (name, number) in [("total", total.to_string()), ("limit", "0".to_owned()), ("offset", "0".to_owned())] {
+        for (name, number) in [("total", total), ("limit", 0), ("offset", 0)] {
             out.name(name);
-            out.raw(&number);
+            out.raw(&number.to_string());
         }
         out.name("errors");
         out.raw(&errors.to_string());

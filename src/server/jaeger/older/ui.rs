@@ -65,8 +65,8 @@ fn name(process: usize) -> String {
 }
 
 fn process(json: &mut Json, resource: &Resource) {
-    let others = resource.attributes.iter().filter(|attribute| attribute.key != "service.name");
-    let others: Vec<Tag<'_>> = others.map(|other| (&other.key[..], Cow::Borrowed(&other.value))).collect();
+    let mut others = own(&resource.attributes);
+    others.retain(|(key, _)| *key != "service.name");
     json.object(|json| {
         text(json, "serviceName", resource.service());
         json.name("tags");
@@ -184,32 +184,34 @@ fn log(json: &mut Json, event: &Event) {
 }
 
 fn tag(json: &mut Json, (key, value): &Tag<'_>) {
+    let kind = match &**value {
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Double(_) => "float64",
+        Value::Bytes(_) => "binary",
+        Value::String(_) | Value::Null | Value::Array(_) | Value::Map(_) => "string",
+    };
     json.object(|json| {
         text(json, "key", key);
-        let kind = match &**value {
-            Value::Bool(_) => "bool",
-            Value::Int(_) => "int64",
-            Value::Double(_) => "float64",
-            Value::Bytes(_) => "binary",
-            Value::String(_) | Value::Null | Value::Array(_) | Value::Map(_) => "string",
-        };
         text(json, "type", kind);
-        match &**value {
-            Value::Double(value) if value.is_finite() => return json.double("value", *value),
-            _ => json.name("value"),
-        }
-        match &**value {
-            Value::Bool(value) => json.raw(if *value { "true" } else { "false" }),
-            Value::Int(value) if value.unsigned_abs() > EXACT_INT_MAX => json.string(&value.to_string()),
-            Value::Int(value) => json.integer(*value),
-            // JSON has no number for it.
-            Value::Double(value) => json.string(&value.to_string()),
-            Value::Bytes(bytes) => json.string(&STANDARD.encode(bytes)),
-            Value::String(text) => json.string(text),
-            Value::Null => json.string(""),
-            list_or_map @ (Value::Array(_) | Value::Map(_)) => json.string(&plain(list_or_map).to_string()),
-        }
+        json.name("value");
+        self::value(json, value);
     });
+}
+
+fn value(json: &mut Json, value: &Value) {
+    match value {
+        Value::Bool(_) => json.raw(&plain(value).to_string()),
+        Value::Double(double) if double.is_finite() => json.raw(&plain(value).to_string()),
+        // JSON has no number for it.
+        Value::Double(double) => json.string(&double.to_string()),
+        Value::Int(int) if int.unsigned_abs() > EXACT_INT_MAX => json.string(&int.to_string()),
+        Value::Int(int) => json.integer(*int),
+        Value::Bytes(bytes) => json.string(&STANDARD.encode(bytes)),
+        Value::String(text) => json.string(text),
+        Value::Null => json.string(""),
+        Value::Array(_) | Value::Map(_) => json.string(&plain(value).to_string()),
+    }
 }
 
 /// A value as JSON has it, without types.

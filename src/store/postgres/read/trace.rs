@@ -18,9 +18,6 @@ use crate::store::{Counted, SpanStream, StoreError, Watermark, Work};
 /// Hot rows are fetched in portions of so many.
 const ROWS_MAX: usize = 1_000;
 
-/// So many spans are handed out at once: each time, a clock is set.
-const PORTION_SPANS_MAX: usize = 100;
-
 /// The hot rows of a trace behind a key that had arrived by then.
 pub(in crate::store::postgres) fn trace_statement() -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!(
@@ -38,14 +35,8 @@ impl Reader {
             let mut transaction = Reader::begin(&mut connection).await?;
             let merged = Merged::of(trace_id, None, self.blocks(Work::default()), &mut transaction);
             let mut merged = within(self.limit, merged).await?;
-            loop {
-                let portion = within(self.limit, merged.portion(&mut transaction)).await?;
-                if portion.is_empty() {
-                    break;
-                }
-                for span in portion {
-                    yield span;
-                }
+            while let Some(span) = within(self.limit, merged.next_once(&mut transaction)).await? {
+                yield span;
             }
         };
         stream.boxed()
@@ -76,20 +67,8 @@ impl Merged {
         Ok(Self { rows, history, last: None })
     }
 
-    /// The next spans, copies left out; none at the end.
-    pub(super) async fn portion(&mut self, connection: &mut PgConnection) -> Result<Vec<Span>, StoreError> {
-        let mut portion = Vec::new();
-        while portion.len() < PORTION_SPANS_MAX {
-            match self.next_once(connection).await? {
-                Some(span) => portion.push(span),
-                None => break,
-            }
-        }
-        Ok(portion)
-    }
-
     /// The next span, copies left out.
-    async fn next_once(&mut self, connection: &mut PgConnection) -> Result<Option<Span>, StoreError> {
+    pub(super) async fn next_once(&mut self, connection: &mut PgConnection) -> Result<Option<Span>, StoreError> {
         while let Some((key, span)) = self.next(connection).await? {
             if self.last.replace(key) != Some(key) {
                 return Ok(Some(span));

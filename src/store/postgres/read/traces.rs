@@ -70,14 +70,8 @@ impl Reader {
                     let merged = Merged::of(trace_id, as_of, self.blocks(work.clone()), &mut transaction);
                     let mut merged = within(self.limit, merged).await?;
                     work.add(Counted::TracesRead, 1);
-                    loop {
-                        let some = within(self.limit, merged.portion(&mut transaction)).await?;
-                        if some.is_empty() {
-                            break;
-                        }
-                        for span in some {
-                            yield span;
-                        }
+                    while let Some(span) = within(self.limit, merged.next_once(&mut transaction)).await? {
+                        yield span;
                     }
                     continue;
                 }
